@@ -31,6 +31,7 @@ namespace arpeggio {
   X(kBadHopLimit, "bad-hop-limit")             /* hop limit is not 255: came through a router */    \
   X(kBadChecksum, "bad-checksum")              /* ICMPv6 checksum */                                \
   X(kBadCode, "bad-code")                      /* ICMPv6 code is not 0 */                           \
+  X(kBadFlag, "bad-flag")                      /* NA to a multicast address with S=1 */             \
   X(kBadOption, "bad-option")                  /* option of length 0, or past the end */            \
   X(kBadUnspecifiedSource, "bad-unspecified-source") /* source :: not to the solicited-node group, or with SLLAO */ \
   /* Table */                                                                                       \

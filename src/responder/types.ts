@@ -30,6 +30,8 @@ export type RivalKind =
   | 'arp-probe'
   /** Neighbor Advertisement for the address from a foreign MAC (RFC 4862 5.4.4). */
   | 'na'
+  /** Neighbor Solicitation whose source is our address, from a foreign MAC: its sender uses it. */
+  | 'ns'
   /** Neighbor Solicitation of somebody's duplicate address detection (RFC 4862 5.4.3). */
   | 'dad';
 
