@@ -1,0 +1,18 @@
+// The load generator of bench:answer. Speaks to one end of a veth pair and prints one JSON object per run.
+#include <cstdio>
+#include <string>
+
+#include "modes.h"
+
+int main(int count, char** arguments) {
+  const std::string mode = count > 1 ? arguments[1] : "";
+  const bench::Options options(count - 2, arguments + 2);
+  if (mode == "load") return bench::run_load(options);
+  if (mode == "latency") return bench::run_latency(options);
+  if (mode == "watch") return bench::run_watch(options);
+  if (mode == "udp") return bench::run_udp(options);
+  if (mode == "udp-sink") return bench::run_udp_sink(options);
+  if (mode == "tune") return bench::run_tune(options);
+  std::fprintf(stderr, "usage: generator load|latency|watch|udp|udp-sink|tune --NAME VALUE ...\n");
+  return 2;
+}
