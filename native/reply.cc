@@ -200,6 +200,9 @@ Verdict reply_to_ipv6(const Frame& frame, const IpTable& table, bool expired, co
       wire::is_ipv6_unspecified(ndp.target())) {
     return drop(DropReason::kTargetNotUnicast);
   }
+  // The table keeps IPv4 in mapped form; nobody may reach those entries through NDP.
+  if (IpAddress::from_ipv6(ndp.target()).is_ipv4()) return drop(DropReason::kAddressNotAnnounced);
+  if (IpAddress::from_ipv6(ip.source()).is_ipv4()) return drop(DropReason::kSenderNotUnicast);
   const wire::NdpOptions options =
       wire::parse_ndp_options(upper.bytes + wire::kNdpMessageSize, upper.size - wire::kNdpMessageSize);
   if (!options.valid) return drop(DropReason::kBadOption);

@@ -1,0 +1,46 @@
+// What the kernel may throw away before it wakes us. The floor is classic BPF, which knows what cannot be ours by its
+// kind; where the process may load BPF, an eBPF program also knows the addresses, so that a storm of requests for other
+// hosts wakes nobody. User space checks everything again: frames queued before a change still arrive.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <string>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "ip_table.h"
+#include "packet_socket.h"
+
+namespace arpeggio {
+
+std::vector<sock_filter> classic_arp_filter();
+std::vector<sock_filter> classic_ndp_filter();
+
+// The eBPF programs and their map of service IPs, shared by all interfaces. Used by the publishing thread (update) and
+// the packet thread (attach); bpf(2) itself serializes them.
+class AddressFilter {
+ public:
+  // Never throws: without permission (CAP_BPF) or kernel support, available() is false and reason() says why.
+  explicit AddressFilter(bool wanted);
+  AddressFilter(const AddressFilter&) = delete;
+  AddressFilter& operator=(const AddressFilter&) = delete;
+
+  bool available() const { return map_.valid(); }
+  const std::string& reason() const { return reason_; }
+
+  // Makes the map hold `next` where it held `previous`. Call before the packet thread gets `next`: an address must be let
+  // through before it is answered. Returns false, and stays unavailable, when the map cannot hold it.
+  bool update(const IpTable& previous, const IpTable& next);
+
+  int arp_program() const { return arp_program_.get(); }
+  int ndp_program() const { return ndp_program_.get(); }
+
+ private:
+  std::string reason_;
+  FileDescriptor map_;
+  FileDescriptor arp_program_;
+  FileDescriptor ndp_program_;
+};
+
+}  // namespace arpeggio
