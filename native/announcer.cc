@@ -94,14 +94,23 @@ size_t Announcer::store(uint8_t* frame, FrameForm form, const wire::Mac& mac, co
   return wire::store_dad_solicitation(frame, mac.data(), address.ipv6(), nonce);
 }
 
-void Announcer::cancel(unsigned slot) {
+template <typename Predicate>
+void Announcer::cancel_if(Predicate matches) {
   for (auto* heap : {&urgent_, &refresh_}) {
-    heap->erase(std::remove_if(heap->begin(), heap->end(),
-                               [slot](const Transmission& transmission) { return transmission.slot == slot; }),
-                heap->end());
+    heap->erase(std::remove_if(heap->begin(), heap->end(), matches), heap->end());
     std::make_heap(heap->begin(), heap->end(), Later{});
   }
-  if (has_running_ && running_.transmission.slot == slot) has_running_ = false;
+  if (has_running_ && matches(running_.transmission)) has_running_ = false;
+}
+
+void Announcer::cancel(unsigned slot) {
+  cancel_if([slot](const Transmission& transmission) { return transmission.slot == slot; });
+}
+
+void Announcer::cancel_announcements(unsigned slot) {
+  cancel_if([slot](const Transmission& transmission) {
+    return transmission.slot == slot && transmission.form != FrameForm::kProbe;
+  });
 }
 
 int64_t Announcer::next_due_ns() const {

@@ -59,8 +59,10 @@ class Announcer {
   // Sends at most `budget` frames of what is due. True when more is due already.
   bool run(int64_t now_ns, size_t budget, TransmitTarget& target);
 
-  // Forgets everything for a slot: its interface is gone, or is announced anew.
+  // Forgets what is scheduled for a slot: its interface is gone.
   void cancel(unsigned slot);
+  // Forgets its announcements, but not its probes: all of it is announced anew.
+  void cancel_announcements(unsigned slot);
 
   // When run() has work next; INT64_MAX when nothing is scheduled.
   int64_t next_due_ns() const;
@@ -76,6 +78,8 @@ class Announcer {
 
   size_t store(uint8_t* frame, FrameForm form, const wire::Mac& mac, const wire::IpAddress& address);
   bool start_next(int64_t now_ns);
+  template <typename Predicate>
+  void cancel_if(Predicate matches);
 
   std::vector<Transmission> urgent_;   // heaps by due time
   std::vector<Transmission> refresh_;

@@ -85,15 +85,17 @@ const Link* LinkMonitor::find(const std::string& name) const {
 
 bool LinkMonitor::drain() {
   try {
-    return read_messages(false);
+    const bool changed = read_messages(false);
+    if (!incomplete_) return changed;
   } catch (const SystemError& error) {
-    if (error.error() != ENOBUFS) throw;
+    if (error.error() != ENOBUFS && !incomplete_) throw;
   }
   read_all();
   return true;
 }
 
 void LinkMonitor::read_all() {
+  incomplete_ = true;
   for (int attempt = 1;; ++attempt) {
     try {
       links_.clear();
@@ -101,6 +103,7 @@ void LinkMonitor::read_all() {
       read_messages(true);
       request(RTM_GETADDR);
       read_messages(true);
+      incomplete_ = false;
       return;
     } catch (const SystemError& error) {
       if (error.error() != ENOBUFS || attempt == kReadAllAttempts) throw;

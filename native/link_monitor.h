@@ -68,6 +68,7 @@ class LinkMonitor {
 
   FileDescriptor fd_;
   const bool keep_addresses_;
+  bool incomplete_ = true;  // the last read of everything failed
   std::map<unsigned, Link> links_;
   std::set<unsigned> links_with_new_address_;
 };

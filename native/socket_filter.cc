@@ -260,6 +260,7 @@ AddressFilter::AddressFilter(bool wanted) {
     return;
   }
   map_ = std::move(map);
+  available_.store(true, std::memory_order_release);
 }
 
 bool AddressFilter::update(const IpTable& previous, const IpTable& next) {
@@ -274,7 +275,7 @@ bool AddressFilter::update(const IpTable& previous, const IpTable& next) {
     attributes.key = pointer(entry.address.bytes.data());
     if (bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) {
       reason_ = std::string("bpf: ") + std::strerror(errno);
-      map_ = FileDescriptor();
+      available_.store(false, std::memory_order_release);
       return false;
     }
   }

@@ -5,6 +5,7 @@
 
 #include <linux/filter.h>
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ class AddressFilter {
   AddressFilter(const AddressFilter&) = delete;
   AddressFilter& operator=(const AddressFilter&) = delete;
 
-  bool available() const { return map_.valid(); }
+  // May be asked on any thread; once false it stays false.
+  bool available() const { return available_.load(std::memory_order_acquire); }
   const std::string& reason() const { return reason_; }
 
   // Makes the map hold `next` where it held `previous`. Call before the packet thread gets `next`: an address must be let
@@ -37,7 +39,8 @@ class AddressFilter {
   int ndp_program() const { return ndp_program_.get(); }
 
  private:
-  std::string reason_;
+  std::atomic<bool> available_{false};
+  std::string reason_;  // written before available_ becomes false
   FileDescriptor map_;
   FileDescriptor arp_program_;
   FileDescriptor ndp_program_;

@@ -18,7 +18,9 @@ export interface LinkInfo {
   readonly ethernet: boolean;
   /** Enslaved to a bond, bridge or team: its master is used in its place. */
   readonly enslaved: boolean;
-  /** Addresses configured on it by others, as [address, prefix length]. */
+  /** Why no frame can be answered on it, in words; "" when one can. */
+  readonly unusableReason: string;
+  /** Its addresses as [address, prefix length]. Filled in by listLinks(); empty in events (lo may hold thousands). */
   readonly addresses: readonly (readonly [Address, number])[];
 }
 
@@ -47,6 +49,10 @@ export type ResponderEvent =
   | { readonly type: 'port-opened'; readonly interfaceName: string; readonly mac: string }
   | { readonly type: 'port-closed'; readonly interfaceName: string; readonly reason: string }
   | { readonly type: 'port-failed'; readonly interfaceName: string; readonly error: string }
+  /** The kernel's list of links could not be read; it is read again at the next change. */
+  | { readonly type: 'links-failed'; readonly error: string }
+  /** The eBPF filter cannot hold the table; the classic filter took over. */
+  | { readonly type: 'filter-fallback'; readonly reason: string }
   /** The published table outlived its deadline: nothing is answered until the next publish or renew. */
   | { readonly type: 'table-expired' }
   /** The queue to JavaScript was full; `count` events were lost. */

@@ -1,0 +1,47 @@
+// One interface as the responder uses it: its two sockets and its multicast groups. Lives as long as the kernel's
+// interface of that name and index; link down and up do not end it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "group_membership.h"
+#include "link_monitor.h"
+#include "packet_socket.h"
+#include "socket_filter.h"
+
+namespace arpeggio {
+
+class Port {
+ public:
+  // Opens the sockets, with the eBPF filter where `filter` is available. Throws SystemError.
+  Port(unsigned slot, const Link& link, const AddressFilter& filter);
+
+  unsigned slot() const { return slot_; }
+  const std::string& name() const { return name_; }
+  unsigned interface_index() const { return interface_index_; }
+  const wire::Mac& mac() const { return mac_; }
+  void set_mac(const wire::Mac& mac) { mac_ = mac; }
+  // Whether frames can pass; the sockets stay open when not.
+  bool usable() const { return usable_; }
+  void set_usable(bool usable) { usable_ = usable; }
+
+  PacketSocket& arp() { return arp_; }
+  PacketSocket& ndp() { return ndp_; }
+  GroupMembership& groups() { return groups_; }
+
+  // Replaces the filters: eBPF where available, else the classic floor.
+  void attach_filters(const AddressFilter& filter);
+
+ private:
+  unsigned slot_;
+  std::string name_;
+  unsigned interface_index_;
+  wire::Mac mac_;
+  bool usable_ = false;
+  PacketSocket arp_;
+  PacketSocket ndp_;
+  GroupMembership groups_;
+};
+
+}  // namespace arpeggio

@@ -1,0 +1,47 @@
+// The Responder as a JavaScript object. Owned by its JavaScript handle: close(), garbage collection, worker
+// termination and process exit all stop the thread before anything it uses goes away.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "responder.h"
+
+namespace arpeggio {
+
+class ResponderWrap : public Napi::ObjectWrap<ResponderWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  // (options, onWake): onWake is called when there are events to take.
+  explicit ResponderWrap(const Napi::CallbackInfo& info);
+  ~ResponderWrap() override;
+
+ private:
+  static void on_env_cleanup(void* self);
+
+  void publish(const Napi::CallbackInfo& info);
+  void renew(const Napi::CallbackInfo& info);
+  void announce(const Napi::CallbackInfo& info);
+  void probe(const Napi::CallbackInfo& info);
+  Napi::Value take_events(const Napi::CallbackInfo& info);
+  Napi::Value interface_counters(const Napi::CallbackInfo& info);
+  Napi::Value address_counters(const Napi::CallbackInfo& info);
+  Napi::Value describe(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+
+  Responder& open_responder(Napi::Env env) const;
+  void stop();
+
+  napi_env env_;
+  Napi::ThreadSafeFunction wake_;
+  std::unique_ptr<Responder> responder_;  // last: its thread calls wake_
+};
+
+// Links as src/responder/types.ts describes them.
+Napi::Array links_to_js(Napi::Env env, const std::vector<Link>& links);
+Napi::String mac_to_js(Napi::Env env, const wire::Mac& mac);
+const char* rival_kind_name(RivalKind kind);
+
+}  // namespace arpeggio

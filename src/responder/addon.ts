@@ -1,0 +1,180 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ArpeggioError } from '../errors.js';
+import { type Address, addressBytes, addressFromBytes } from '../net/address.js';
+import { translateNativeError } from './native_error.js';
+import type { FrameContext, LinkInfo, PacketType, RivalKind, Verdict } from './types.js';
+
+/** The addon's responder. All arrays of a table have one element (addresses: 16 bytes) per entry. */
+export interface NativeResponder {
+  publish(
+    interfaceNames: readonly string[],
+    addresses: Uint8Array,
+    selected: BigUint64Array,
+    answer: BigUint64Array,
+    tentative: BigUint64Array,
+    counterSlots: Uint32Array,
+    lifetimeMs: number,
+  ): void;
+  renew(lifetimeMs: number): void;
+  announce(addresses: Uint8Array, slot: number, ipv4Ms: Uint32Array, ipv6Ms: Uint32Array, urgent: boolean): void;
+  probe(addresses: Uint8Array, slot: number, offsetsMs: Uint32Array): void;
+  takeEvents(): { events: NativeEvent[]; links: NativeLink[] | null; lost: number };
+  interfaceCounters(slot: number): Float64Array;
+  addressCounters(slots: Uint32Array): Float64Array;
+  describe(): { ebpf: boolean; ebpfReason: string; nice: number };
+  close(): void;
+}
+
+export interface NativeEvent {
+  readonly type:
+    | 'rival'
+    | 'port-opened'
+    | 'port-closed'
+    | 'port-failed'
+    | 'links-failed'
+    | 'table-expired'
+    | 'filter-fallback';
+  readonly interfaceName: string;
+  readonly mac: string;
+  readonly text: string;
+  readonly address?: Uint8Array;
+  readonly kind?: RivalKind;
+}
+
+export interface NativeLink extends Omit<LinkInfo, 'addresses'> {
+  readonly addresses: Uint8Array;
+  readonly prefixLengths: Uint8Array;
+}
+
+interface NativeTableEntry {
+  address: Uint8Array;
+  selected: bigint;
+  answer: bigint;
+  tentative: bigint;
+}
+
+interface Addon {
+  readonly NativeResponder: new (
+    options: {
+      ebpfFilter: boolean;
+      raisePriority: boolean;
+      linkScheduleIpv4Ms: Uint32Array;
+      linkScheduleIpv6Ms: Uint32Array;
+    },
+    onWake: () => void,
+  ) => NativeResponder;
+  evaluateFrame(
+    frame: Uint8Array,
+    packetType: number,
+    vlanTci: number | null,
+    receiver: { slot: number; mac: Uint8Array; ownMacs: Uint8Array[] },
+    table: { entries: NativeTableEntry[]; expired: boolean },
+  ): {
+    reply: Uint8Array | null;
+    drop: string | null;
+    rival: { kind: RivalKind; address: Uint8Array; mac: string } | null;
+  };
+  announcementFrames(address: Uint8Array, mac: Uint8Array): Uint8Array[];
+  probeFrame(address: Uint8Array, mac: Uint8Array, nonce: Uint8Array): Uint8Array;
+  listLinks(): NativeLink[];
+  readonly dropReasons: readonly string[];
+  readonly interfaceCounterNames: readonly string[];
+  readonly addressCounterNames: readonly string[];
+  readonly maxInterfaces: number;
+}
+
+/** Loads a prebuilt or locally built addon; ARPEGGIO_ADDON names another file, such as one built with sanitizers. */
+function loadAddon(): Addon {
+  const require = createRequire(import.meta.url);
+  try {
+    const chosen = process.env.ARPEGGIO_ADDON;
+    if (chosen) return require(chosen) as Addon;
+    const nodeGypBuild = require('node-gyp-build') as (directory: string) => unknown;
+    return nodeGypBuild(packageRoot()) as Addon;
+  } catch (cause) {
+    throw new ArpeggioError(
+      'ERR_ADDON_MISSING',
+      'the native addon is not built for this machine: run "npm run build" (needs python3, make and g++)',
+      { cause },
+    );
+  }
+}
+
+function packageRoot(): string {
+  // dist/src/responder/addon.js
+  return join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+}
+
+export const addon: Addon = loadAddon();
+
+export function linkFromNative({ addresses, prefixLengths, ...link }: NativeLink): LinkInfo {
+  const pairs = [...prefixLengths].map(
+    (prefixLength, index) => [addressFromBytes(addresses.subarray(index * 16, index * 16 + 16)), prefixLength] as const,
+  );
+  return { ...link, addresses: pairs };
+}
+
+/**
+ * Reads the node's interfaces with their addresses from the kernel, once.
+ * @throws {ArpeggioError} ERR_SYSTEM when rtnetlink does not answer
+ */
+export function listLinks(): LinkInfo[] {
+  try {
+    return addon.listLinks().map(linkFromNative);
+  } catch (error) {
+    throw translateNativeError(error);
+  }
+}
+
+export function macBytes(mac: string): Uint8Array {
+  const bytes = Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
+  if (bytes.length !== 6 || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) {
+    throw new ArpeggioError('ERR_INVALID_ARGUMENT', `"${mac}" is not a MAC address; write it like 02:00:00:00:00:01`);
+  }
+  return bytes;
+}
+
+const PACKET_TYPES: readonly PacketType[] = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing'];
+
+/** Asks the native thread's pure function what it would do with a frame. */
+export function evaluateFrame(frame: Uint8Array, context: FrameContext): Verdict {
+  const { interfaces, entries } = context.table;
+  const bits = (names: readonly string[]): bigint =>
+    names.reduce((mask, name) => mask | (1n << BigInt(interfaces.indexOf(name))), 0n);
+  const known = interfaces.indexOf(context.interfaceName);
+  const verdict = addon.evaluateFrame(
+    frame,
+    PACKET_TYPES.indexOf(context.packetType),
+    context.vlanTci,
+    {
+      slot: known < 0 ? interfaces.length : known,
+      mac: macBytes(context.mac),
+      ownMacs: [context.mac, ...context.ownMacs].map(macBytes),
+    },
+    {
+      entries: entries.map((entry) => ({
+        address: addressBytes(entry.address),
+        selected: bits(entry.selected),
+        answer: bits(entry.answer),
+        tentative: bits(entry.tentative),
+      })),
+      expired: context.expired ?? false,
+    },
+  );
+  return { ...verdict, rival: verdict.rival && { ...verdict.rival, address: addressFromBytes(verdict.rival.address) } };
+}
+
+/** The frames of one announcement: ARP request and reply form, or one unsolicited NA. */
+export function announcementFrames(address: Address, mac: string): Uint8Array[] {
+  return addon.announcementFrames(addressBytes(address), macBytes(mac));
+}
+
+/** The frames of one probe: an ARP probe, or a DAD Neighbor Solicitation with the 6-byte nonce. */
+export function probeFrames(address: Address, mac: string, nonce: Uint8Array): Uint8Array[] {
+  return [addon.probeFrame(addressBytes(address), macBytes(mac), nonce)];
+}
+
+/** Names of native/drop_reason.h in their order. */
+export const dropReasons: readonly string[] = addon.dropReasons;

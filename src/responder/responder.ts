@@ -1,0 +1,303 @@
+import { ArpeggioError } from '../errors.js';
+import { ADDRESS_BYTES, type Address, addressFromBytes, writeAddress } from '../net/address.js';
+import { addon, linkFromNative, type NativeEvent, type NativeResponder } from './addon.js';
+import { translateNativeError } from './native_error.js';
+import type { ResponderEvent, Table } from './types.js';
+
+/** Offsets in milliseconds at which an announcement is repeated, per family. */
+export interface AnnouncementSchedule {
+  readonly ipv4Ms: readonly number[];
+  readonly ipv6Ms: readonly number[];
+}
+
+export interface ResponderOptions {
+  readonly onEvent: (event: ResponderEvent) => void;
+  /** How to announce by itself when an interface comes back or its MAC changes. */
+  readonly linkSchedule: AnnouncementSchedule;
+  /** False: the classic filter also where loading BPF is permitted. Default true. */
+  readonly ebpfFilter?: boolean;
+  /** False: leave the thread's priority alone. Default true. */
+  readonly raisePriority?: boolean;
+}
+
+export interface ResponderDescription {
+  readonly filter: 'ebpf' | 'classic';
+  /** Why the eBPF filter is not used; "" when it is. */
+  readonly filterReason: string;
+  /** Nice value of the packet thread: -15, or 0 where raising it was not permitted (CAP_SYS_NICE). */
+  readonly nice: number;
+}
+
+export interface AddressCounters {
+  readonly requests: number;
+  readonly replies: number;
+  readonly announcements: number;
+}
+
+interface KnownAddress {
+  readonly counterSlot: number;
+  readonly bytes: Uint8Array;
+  /** What the counter slot's previous user left in it. */
+  readonly baseline: Float64Array;
+}
+
+type Masks = readonly [low: number, high: number];
+
+/**
+ * The packet thread: answers ARP and NDP from the table last published. It runs without JavaScript; a closed or
+ * forgotten responder stops answering. Does not keep the process alive by itself.
+ */
+export class Responder {
+  #native: NativeResponder | null;
+  readonly #slots: string[] = [];
+  readonly #known = new Map<Address, KnownAddress>();
+  readonly #freeCounterSlots: number[] = [];
+  #nextCounterSlot = 0;
+
+  /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_SYSTEM */
+  constructor(options: ResponderOptions) {
+    const { ipv4Ms, ipv6Ms } = options.linkSchedule;
+    // The addon holds this function for as long as its thread runs: a weak reference lets a forgotten handle be collected.
+    const self = new WeakRef(this);
+    const onEvent = options.onEvent;
+    try {
+      this.#native = new addon.NativeResponder(
+        {
+          ebpfFilter: options.ebpfFilter ?? true,
+          raisePriority: options.raisePriority ?? true,
+          linkScheduleIpv4Ms: Uint32Array.from(ipv4Ms),
+          linkScheduleIpv6Ms: Uint32Array.from(ipv6Ms),
+        },
+        () => self.deref()?.#deliver(onEvent),
+      );
+    } catch (error) {
+      throw translateNativeError(error);
+    }
+  }
+
+  /**
+   * Replaces the table. It is answered from within microseconds, and until `lifetimeMs` from now unless published or
+   * renewed again (dead-man switch).
+   */
+  publish(table: Table, lifetimeMs: number): void {
+    const native = this.#open();
+    this.#assignSlots(table.interfaces);
+    const count = table.entries.length;
+    const addresses = new Uint8Array(count * ADDRESS_BYTES);
+    const selected = new MaskArray(count, this.#slots);
+    const answer = new MaskArray(count, this.#slots);
+    const tentative = new MaskArray(count, this.#slots);
+    const counterSlots = new Uint32Array(count);
+    const wanted = new Set<Address>();
+    for (const entry of table.entries) wanted.add(entry.address);
+    for (const [address, known] of this.#known) {
+      if (wanted.has(address)) continue;
+      this.#known.delete(address);
+      this.#freeCounterSlots.push(known.counterSlot);
+    }
+    table.entries.forEach((entry, index) => {
+      const known = this.#known.get(entry.address) ?? this.#learn(entry.address, native);
+      addresses.set(known.bytes, index * ADDRESS_BYTES);
+      selected.set(index, entry.selected);
+      answer.set(index, entry.answer);
+      tentative.set(index, entry.tentative);
+      counterSlots[index] = known.counterSlot;
+    });
+    native.publish(
+      this.#slots,
+      addresses,
+      selected.masks,
+      answer.masks,
+      tentative.masks,
+      counterSlots,
+      lifetimeMs,
+    );
+  }
+
+  /** Prolongs the current table's life to `lifetimeMs` from now. */
+  renew(lifetimeMs: number): void {
+    this.#open().renew(lifetimeMs);
+  }
+
+  /**
+   * Announces addresses on an interface. When the time of each frame comes it is sent only if the address is answered
+   * there, and not tentatively. Urgent announcements go before others.
+   */
+  announce(
+    addresses: readonly Address[],
+    interfaceName: string,
+    schedule: AnnouncementSchedule,
+    urgent: boolean,
+  ): void {
+    const slot = this.#slots.indexOf(interfaceName);
+    if (slot < 0 || addresses.length === 0) return;
+    this.#open().announce(
+      packAddresses(addresses),
+      slot,
+      Uint32Array.from(schedule.ipv4Ms),
+      Uint32Array.from(schedule.ipv6Ms),
+      urgent,
+    );
+  }
+
+  /** Sends ARP probes and DAD solicitations at the given offsets, for addresses selected on the interface. */
+  probe(addresses: readonly Address[], interfaceName: string, offsetsMs: readonly number[]): void {
+    const slot = this.#slots.indexOf(interfaceName);
+    if (slot < 0 || addresses.length === 0) return;
+    this.#open().probe(packAddresses(addresses), slot, Uint32Array.from(offsetsMs));
+  }
+
+  /** Counters of every interface by name: see native/counters.h; drops under `drops` by the names of drop_reason.h. */
+  interfaceCounters(): Map<string, { counters: Record<string, number>; drops: Record<string, number> }> {
+    const native = this.#open();
+    const result = new Map<string, { counters: Record<string, number>; drops: Record<string, number> }>();
+    const names = addon.interfaceCounterNames;
+    for (const [slot, interfaceName] of this.#slots.entries()) {
+      if (interfaceName === '') continue;
+      const values = native.interfaceCounters(slot);
+      result.set(interfaceName, {
+        counters: Object.fromEntries(names.map((name, index) => [name, values[index] ?? 0])),
+        drops: Object.fromEntries(addon.dropReasons.map((name, index) => [name, values[names.length + index] ?? 0])),
+      });
+    }
+    return result;
+  }
+
+  /** Counters of every address of the table, read in one call. */
+  addressCounters(): Map<Address, AddressCounters> {
+    const known = [...this.#known];
+    const slots = Uint32Array.from(known, ([, { counterSlot }]) => counterSlot);
+    const values = this.#open().addressCounters(slots);
+    return new Map(
+      known.map(([address, { baseline }], index) => {
+        const value = (at: number): number => (values[index * 3 + at] ?? 0) - (baseline[at] ?? 0);
+        return [address, { requests: value(0), replies: value(1), announcements: value(2) }];
+      }),
+    );
+  }
+
+  describe(): ResponderDescription {
+    const { ebpf, ebpfReason, nice } = this.#open().describe();
+    return { filter: ebpf ? 'ebpf' : 'classic', filterReason: ebpf ? '' : ebpfReason, nice };
+  }
+
+  /** Stops the thread; returns when it has ended. Nothing is sent. Closing twice is harmless. */
+  close(): void {
+    const native = this.#native;
+    this.#native = null;
+    native?.close();
+  }
+
+  #open(): NativeResponder {
+    if (!this.#native) throw new ArpeggioError('ERR_RESPONDER_CLOSED', 'the responder is closed; open a new one');
+    return this.#native;
+  }
+
+  #deliver(onEvent: (event: ResponderEvent) => void): void {
+    // A wake may still be on its way when the handle is closed.
+    if (!this.#native) return;
+    const { events, links, lost } = this.#native.takeEvents();
+    if (links) onEvent({ type: 'links', links: links.map(linkFromNative) });
+    for (const event of events) onEvent(eventFromNative(event));
+    if (lost > 0) onEvent({ type: 'events-lost', count: lost });
+  }
+
+  /** Keeps the slot of every name that stays: counters and open sockets go by slot. */
+  #assignSlots(names: readonly string[]): void {
+    for (const [slot, name] of this.#slots.entries()) {
+      if (!names.includes(name)) this.#slots[slot] = '';
+    }
+    for (const name of names) {
+      if (this.#slots.includes(name)) continue;
+      const free = this.#slots.indexOf('');
+      if (free >= 0) this.#slots[free] = name;
+      else if (this.#slots.length < addon.maxInterfaces) this.#slots.push(name);
+      else {
+        throw new ArpeggioError(
+          'ERR_INVALID_ARGUMENT',
+          `at most ${addon.maxInterfaces} interfaces can be served; name fewer under interfaces`,
+        );
+      }
+    }
+  }
+
+  #learn(address: Address, native: NativeResponder): KnownAddress {
+    const reused = this.#freeCounterSlots.pop();
+    const counterSlot = reused ?? this.#nextCounterSlot++;
+    const bytes = new Uint8Array(ADDRESS_BYTES);
+    writeAddress(address, bytes, 0);
+    const baseline = reused === undefined ? NO_BASELINE : native.addressCounters(Uint32Array.of(reused));
+    const known = { counterSlot, bytes, baseline };
+    this.#known.set(address, known);
+    return known;
+  }
+}
+
+const NO_BASELINE = new Float64Array(3);
+
+/** Interface masks of a table, filled without a BigInt per entry. Equal arrays of names are looked up once. */
+class MaskArray {
+  readonly masks: BigUint64Array;
+  readonly #words: Uint32Array;
+  readonly #slots: readonly string[];
+  #lastNames: readonly string[] | null = null;
+  #last: Masks = [0, 0];
+
+  constructor(count: number, slots: readonly string[]) {
+    this.masks = new BigUint64Array(count);
+    this.#words = new Uint32Array(this.masks.buffer);
+    this.#slots = slots;
+  }
+
+  set(index: number, names: readonly string[]): void {
+    if (names !== this.#lastNames) {
+      this.#lastNames = names;
+      this.#last = this.#maskOf(names);
+    }
+    // Every machine that Node runs Linux on stores the low word first, but s390x.
+    this.#words[index * 2 + LOW_WORD] = this.#last[0];
+    this.#words[index * 2 + 1 - LOW_WORD] = this.#last[1];
+  }
+
+  #maskOf(names: readonly string[]): Masks {
+    let low = 0;
+    let high = 0;
+    for (const name of names) {
+      const slot = this.#slots.indexOf(name);
+      if (slot < 0) continue;
+      if (slot < 32) low |= 1 << slot;
+      else high |= 1 << (slot - 32);
+    }
+    return [low >>> 0, high >>> 0];
+  }
+}
+
+const LOW_WORD = new Uint32Array(new BigUint64Array([1n]).buffer)[0] === 1 ? 0 : 1;
+
+function packAddresses(addresses: readonly Address[]): Uint8Array {
+  const packed = new Uint8Array(addresses.length * ADDRESS_BYTES);
+  addresses.forEach((address, index) => {
+    writeAddress(address, packed, index * ADDRESS_BYTES);
+  });
+  return packed;
+}
+
+function eventFromNative(event: NativeEvent): ResponderEvent {
+  const { type, interfaceName, mac, text } = event;
+  switch (type) {
+    case 'rival':
+      return { type, kind: event.kind!, address: addressFromBytes(event.address!), interfaceName, mac };
+    case 'port-opened':
+      return { type, interfaceName, mac };
+    case 'port-closed':
+      return { type, interfaceName, reason: text };
+    case 'port-failed':
+      return { type, interfaceName, error: text };
+    case 'links-failed':
+      return { type, error: text };
+    case 'filter-fallback':
+      return { type, reason: text };
+    case 'table-expired':
+      return { type };
+  }
+}
