@@ -5,7 +5,7 @@
 namespace bench {
 namespace {
 
-constexpr uint32_t kClientBase4 = 0x0a4dfa01;
+constexpr uint32_t kClientBase4 = 0x0a4dfb01;
 constexpr uint32_t kClientBase6 = 0x000f0001;
 constexpr uint32_t kClientCount = 16;
 constexpr size_t kArpLength = 42;

@@ -57,6 +57,7 @@ int run_latency(const Options& options) {
     const uint64_t asked_at = now_ns();
     io.send(&frame, 1);
     asked += 1;
+    now = asked_at;
     for (bool answered = false; !answered && now - asked_at < timeout_ns;) {
       io.receive([&](const uint8_t* bytes, size_t length) {
         if (checker.received(bytes, length) == index) answered = true;
