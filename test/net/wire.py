@@ -1,0 +1,84 @@
+"""Raw Ethernet frames for the network tests: python3 wire.py INTERFACE [ETHERTYPE...]
+
+Runs inside a client's namespace. Captures every frame of the given EtherTypes (hex; default 0806 86dd; 0 stands for
+all) that the interface sees, the kernel's own included, and sends what it is told. One JSON object per line:
+
+  in   {"send": HEX}       a whole frame as it shall be on the wire, an 802.1Q tag in band included; nothing is padded
+  out  {"ready": true}     once it captures
+       {"sent": NS}        after each send, CLOCK_MONOTONIC
+       {"error": TEXT}     when a send fails
+       {"frame": HEX, "ns": NS, "type": PKT_TYPE, "vlan": TCI | null}
+
+The kernel strips 802.1Q tags before a packet socket sees a frame; "vlan" is the tag it stripped.
+It ends when its standard input does.
+"""
+import json
+import select
+import socket
+import struct
+import sys
+import time
+
+ETH_P_ALL = 3
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+TP_STATUS_VLAN_VALID = 1 << 4
+AUXDATA = struct.Struct("=IIIHHHH")
+MAX_FRAME = 65536
+PKT_TYPES = ("host", "broadcast", "multicast", "otherhost", "outgoing")
+
+
+def tell(message):
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def vlan_of(ancillary):
+    for level, kind, data in ancillary:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA:
+            status, _, _, _, _, tci, _ = AUXDATA.unpack(data[: AUXDATA.size])
+            return tci if status & TP_STATUS_VLAN_VALID else None
+    return None
+
+
+def receive(sock, ethertypes):
+    frame, ancillary, _, address = sock.recvmsg(MAX_FRAME, socket.CMSG_SPACE(AUXDATA.size))
+    now = time.monotonic_ns()
+    if 0 not in ethertypes and int.from_bytes(frame[12:14], "big") not in ethertypes:
+        return
+    kind = PKT_TYPES[address[2]] if address[2] < len(PKT_TYPES) else str(address[2])
+    tell({"frame": frame.hex(), "ns": now, "type": kind, "vlan": vlan_of(ancillary)})
+
+
+def obey(sock, line):
+    try:
+        sock.send(bytes.fromhex(json.loads(line)["send"]))
+    except (OSError, ValueError, KeyError) as error:
+        tell({"error": str(error)})
+    else:
+        tell({"sent": time.monotonic_ns()})
+
+
+def main():
+    interface = sys.argv[1]
+    ethertypes = {int(text, 16) for text in sys.argv[2:] or ("0806", "86dd")}
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    sock.bind((interface, ETH_P_ALL))
+    tell({"ready": True})
+    pending = b""
+    while True:
+        readable, _, _ = select.select([sys.stdin.fileno(), sock], [], [])
+        if sock in readable:
+            receive(sock, ethertypes)
+        if sys.stdin.fileno() in readable:
+            chunk = sys.stdin.buffer.raw.read(MAX_FRAME)
+            if not chunk:
+                return
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                obey(sock, line)
+
+
+main()
