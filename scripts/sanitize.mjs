@@ -6,7 +6,7 @@ import { addonFlags, compileNative, nativeSources, pureSources } from './native-
 import { setup } from './setup.mjs';
 import { main, run, runOrThrow } from './steps.mjs';
 import { closingLine, namespacePrefix, printSummary, runTests, testFiles } from './test-run.mjs';
-import { ROOT, SetupError } from './tools.mjs';
+import { ROOT, requireTools, SetupError } from './tools.mjs';
 
 const ADDRESS_FLAGS = [
   '-O1',
@@ -86,7 +86,9 @@ function withoutRandomization(command) {
 }
 
 async function thread() {
-  await setup({ quiet: true });
+  requireTools(['g++', 'ip']);
+  // Only for the namespace of an ordinary user.
+  if (process.getuid() !== 0) await setup({ quiet: true });
   const sources = [...pureSources(), 'test/native/thread_tsan.cc'];
   const program = await compileNative({
     what: 'the thread test with ThreadSanitizer',

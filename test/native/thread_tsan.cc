@@ -1,0 +1,261 @@
+// The packet thread under ThreadSanitizer: tables of 10,000 entries are swapped, announcements ordered and counters read
+// from two other threads, while requests come in from a real link that goes down and up. Outcome it guarantees: no data
+// race, and every request for an address that is in both tables gets one right answer while the link is up.
+// Runs in a network namespace of its own (scripts/sanitize.mjs thread); ends with 0 when all held.
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "responder.h"
+#include "wire/arp.h"
+#include "wire/checksum.h"
+#include "wire/ndp.h"
+
+using namespace arpeggio;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr unsigned kIpv4Count = 5000;
+constexpr unsigned kIpv6Count = 5000;
+// A burst must fit the receive queue of the client's socket.
+constexpr unsigned kBurst = 32;
+// Generous: ThreadSanitizer makes everything some ten times slower, and the publisher takes all it can get.
+constexpr auto kAnswerTimeout = std::chrono::milliseconds(3000);
+constexpr auto kSettlingTimeout = std::chrono::milliseconds(100);
+constexpr auto kSettlingTime = std::chrono::seconds(5);
+constexpr auto kFlapInterval = std::chrono::seconds(2);
+constexpr auto kRoundDuration = std::chrono::seconds(8);
+
+constexpr wire::Mac kClientMac = {0x02, 0, 0, 0, 0, 0x99};
+constexpr uint8_t kClientIpv4[4] = {10, 1, 255, 254};
+constexpr uint8_t kClientIpv6[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99};
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "FAILED: %s\n", what.c_str());
+  std::_Exit(1);
+}
+
+void command(const char* line) {
+  if (std::system(line) != 0) fail(std::string("command failed: ") + line);
+}
+
+wire::IpAddress ipv4(unsigned number) {
+  const uint8_t bytes[4] = {10, 1, static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
+  return wire::IpAddress::from_ipv4(bytes);
+}
+
+wire::IpAddress ipv6(unsigned number) {
+  uint8_t bytes[16] = {0x20, 0x01, 0x0d, 0xb8};
+  wire::store16(bytes + 14, static_cast<uint16_t>(number));
+  return wire::IpAddress::from_ipv6(bytes);
+}
+
+wire::IpAddress address(unsigned number) {
+  return number < kIpv4Count ? ipv4(number) : ipv6(number - kIpv4Count);
+}
+
+// Two variants that differ in their last thousand entries of each family; the client asks only for what both have.
+std::shared_ptr<const IpTable> make_table(bool variant) {
+  std::vector<IpTableEntry> entries;
+  for (unsigned number = 0; number < kIpv4Count + kIpv6Count; ++number) {
+    const bool varies = number % 5 == 4;
+    const SlotMask answer = varies && variant ? 0 : slot_bit(0);
+    entries.push_back({address(number), slot_bit(0), answer, 0, number});
+  }
+  return std::make_shared<const IpTable>(std::vector<std::string>{"node"}, std::move(entries));
+}
+
+unsigned pick(unsigned& state) {
+  for (;;) {
+    state = state * 1664525u + 1013904223u;
+    const unsigned number = (state >> 8) % (kIpv4Count + kIpv6Count);
+    if (number % 5 != 4) return number;
+  }
+}
+
+size_t make_request(uint8_t* frame, unsigned number) {
+  const wire::IpAddress target = address(number);
+  if (target.is_ipv4()) {
+    constexpr uint8_t kZero[6] = {};
+    return wire::store_arp_frame(frame, {wire::kBroadcastMac.data(), wire::kArpRequest, kClientMac.data(),
+                                         kClientIpv4, kZero, target.ipv4()});
+  }
+  uint8_t group[16];
+  wire::store_solicited_node_group(group, target.ipv6());
+  const wire::Mac destination = wire::multicast_mac(group);
+  wire::store_ethernet_header(frame, destination.data(), kClientMac.data(), wire::kEtherTypeIpv6);
+  wire::store_ipv6_header(frame + wire::kEthernetHeaderSize, wire::kNdpMessageSize, wire::kNdpHopLimit, kClientIpv6,
+                          group);
+  uint8_t* message = frame + wire::kEthernetHeaderSize + wire::kIpv6HeaderSize;
+  std::memset(message, 0, 8);
+  message[0] = wire::kNeighborSolicitation;
+  std::memcpy(message + 8, target.ipv6(), 16);
+  wire::store16(message + 2, wire::icmpv6_checksum(kClientIpv6, group, message, wire::kNdpMessageSize));
+  return wire::kEthernetHeaderSize + wire::kIpv6HeaderSize + wire::kNdpMessageSize;
+}
+
+// The address that a frame to the client answers for; false for any other frame.
+bool read_answer(const uint8_t* frame, size_t size, wire::IpAddress& answered) {
+  if (size < wire::kArpFrameSize || !wire::equal_mac(frame, kClientMac.data())) return false;
+  if (wire::load16(frame + 12) == wire::kEtherTypeArp) {
+    const wire::ArpView arp{frame + wire::kEthernetHeaderSize};
+    if (arp.op() != wire::kArpReply || !wire::equal_mac(arp.sha(), frame + 6)) fail("a wrong ARP reply");
+    answered = wire::IpAddress::from_ipv4(arp.spa());
+    return true;
+  }
+  const uint8_t* message = frame + wire::kEthernetHeaderSize + wire::kIpv6HeaderSize;
+  if (size != wire::kNdpFrameSize || message[0] != wire::kNeighborAdvertisement) return false;
+  if (message[4] != 0x60 || !wire::equal_mac(message + 26, frame + 6)) fail("a wrong Neighbor Advertisement");
+  answered = wire::IpAddress::from_ipv6(message + 8);
+  return true;
+}
+
+// The far end of the link.
+class Client {
+ public:
+  Client() : fd_(socket(AF_PACKET, SOCK_RAW, 0)) {
+    sockaddr_ll local{};
+    local.sll_family = AF_PACKET;
+    local.sll_protocol = __builtin_bswap16(0x0003);  // ETH_P_ALL
+    local.sll_ifindex = static_cast<int>(if_nametoindex("client"));
+    // Only what is for us (the MAC's last four bytes tell): announcements by the thousand would fill the queue.
+    sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 2),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire::load32(kClientMac.data() + 2), 0, 1),
+                          BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)};
+    const sock_fprog program{4, code};
+    if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) fail("the client's filter");
+    if (fd_ < 0 || bind(fd_, reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) fail("the client's socket");
+  }
+  ~Client() { close(fd_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Asks for kBurst addresses; returns how many are answered within `timeout`.
+  unsigned ask(unsigned& state, std::chrono::milliseconds timeout) {
+    std::multiset<wire::IpAddress> open;
+    uint8_t frame[2048];
+    for (unsigned index = 0; index < kBurst; ++index) {
+      const unsigned number = pick(state);
+      const size_t size = make_request(frame, number);
+      if (send(fd_, frame, size, 0) != static_cast<ssize_t>(size)) return 0;
+      open.insert(address(number));
+    }
+    unsigned answered = 0;
+    const auto end = Clock::now() + timeout;
+    while (answered < kBurst && Clock::now() < end) {
+      pollfd readable{fd_, POLLIN, 0};
+      if (poll(&readable, 1, 50) <= 0) continue;
+      const ssize_t size = recv(fd_, frame, sizeof frame, MSG_DONTWAIT);
+      wire::IpAddress answer;
+      if (size <= 0 || !read_answer(frame, static_cast<size_t>(size), answer)) continue;
+      const auto found = open.find(answer);
+      if (found == open.end()) continue;  // late, from a burst before the link went down
+      open.erase(found);
+      ++answered;
+    }
+    return answered;
+  }
+
+ private:
+  int fd_;
+};
+
+void set_link(bool up) { command(up ? "ip link set node up" : "ip link set node down"); }
+
+void run_round(bool ebpf_filter) {
+  ResponderOptions options;
+  options.ebpf_filter = ebpf_filter;
+  options.link_schedule = {{0, 20, 100}, {0, 20, 100}};
+  std::atomic<unsigned> wakes{0};
+  Responder responder(options, [&wakes] { wakes.fetch_add(1); });
+  const auto first = make_table(false);
+  responder.publish(first, 30'000);
+
+  std::atomic<bool> stop{false};
+  std::atomic<unsigned> publications{0};
+  std::atomic<uint64_t> events{0};
+  std::thread publisher([&] {
+    const std::vector<wire::IpAddress> some = {ipv4(1), ipv4(2), ipv6(1), ipv6(2)};
+    for (bool variant = true; !stop; variant = !variant) {
+      responder.publish(make_table(variant), 30'000);
+      responder.announce(some, 0, {{0, 5}, {0, 5}}, true);
+      responder.probe(some, 0, {0, 5});
+      responder.renew(30'000);
+      events += responder.take_events().events.size();
+      ++publications;
+    }
+  });
+  std::atomic<uint64_t> counted{0};
+  std::thread reader([&] {
+    while (!stop) {
+      uint64_t sum = responder.interface_counters(0).arp_replies.read() +
+                     responder.interface_counters(0).announcements.read() +
+                     responder.interface_counters(0).drops[0].read();
+      for (unsigned slot = 0; slot < kIpv4Count + kIpv6Count; ++slot) {
+        sum += responder.address_counters().at(slot).replies.read();
+      }
+      counted = sum;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+
+  Client client;
+  unsigned state = 1;
+  unsigned answers = 0;
+  unsigned flaps = 0;
+  const auto end = Clock::now() + kRoundDuration;
+  auto next_flap = Clock::now() + kFlapInterval;
+  // The port opens, and comes back after a flap, a little later than the link.
+  bool settling = true;
+  auto settled_by = Clock::now() + kSettlingTime;
+  while (Clock::now() < end) {
+    if (Clock::now() >= next_flap) {
+      set_link(false);
+      if (client.ask(state, kSettlingTimeout) != 0) fail("an answer on a link that is down");
+      set_link(true);
+      ++flaps;
+      next_flap = Clock::now() + kFlapInterval;
+      settling = true;
+      settled_by = Clock::now() + kSettlingTime;
+    }
+    const unsigned answered = client.ask(state, settling ? kSettlingTimeout : kAnswerTimeout);
+    answers += answered;
+    if (answered == kBurst) {
+      settling = false;
+    } else if (!settling || Clock::now() > settled_by) {
+      fail(std::to_string(kBurst - answered) + " of " + std::to_string(kBurst) + " requests were not answered");
+    }
+  }
+  stop = true;
+  publisher.join();
+  reader.join();
+  if (answers == 0 || flaps == 0 || wakes == 0 || events == 0 || counted == 0) fail("nothing happened");
+  std::printf("%s filter: %u answers verified, %u tables, %u flaps, %llu events\n",
+              responder.ebpf_in_use() ? "eBPF" : "classic", answers, publications.load(), flaps,
+              static_cast<unsigned long long>(events.load()));
+}
+
+}  // namespace
+
+int main() {
+  command("ip link add node type veth peer name client");
+  command("ip link set client up");
+  set_link(true);
+  run_round(true);
+  run_round(false);
+  return 0;
+}
