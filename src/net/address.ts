@@ -8,8 +8,6 @@ export type Address = string & { readonly __brand: 'Address' };
 
 export type Family = 'ipv4' | 'ipv6';
 
-const FOUR_PART_DECIMAL = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/;
-
 /** Thrown by {@link parseAddress}; the message says what is wrong with the text. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
@@ -17,26 +15,53 @@ export class AddressError extends Error {
 
 /**
  * Parses an address strictly. IPv4 must be four decimal numbers without leading zeros: "010.0.0.1" means 8.0.0.1 to
- * some programs and 10.0.0.1 to others, so it is refused. IPv6 takes no zone and no embedded IPv4-mapped form.
+ * some programs and 10.0.0.1 to others, so it is refused. IPv6 takes no zone and no IPv4-mapped form.
  */
 export function parseAddress(text: string): Address {
-  if (text.includes(':')) {
-    if (text.includes('%'))
-      throw new AddressError(`"${text}" has a zone; give the address alone and name the interface under interfaces`);
-    if (!ipaddr.IPv6.isValid(text)) throw new AddressError(`"${text}" is not an IPv6 address`);
-    const parsed = ipaddr.IPv6.parse(text);
-    if (parsed.isIPv4MappedAddress())
-      throw new AddressError(`"${text}" is an IPv4-mapped address; write it as ${parsed.toIPv4Address()}`);
-    return parsed.toRFC5952String() as Address;
-  }
-  if (/^[\d.]+$/.test(text) && /(^|\.)0\d/.test(text)) {
+  const slash = text.indexOf('/');
+  if (slash > 0)
     throw new AddressError(
-      `"${text}" has a number with a leading zero, which some programs read as octal; write it in plain decimal`,
+      `${JSON.stringify(text)} has a prefix length; give the address without the prefix length: ${text.slice(0, slash)}`,
     );
-  }
-  if (!FOUR_PART_DECIMAL.test(text) || !ipaddr.IPv4.isValid(text))
-    throw new AddressError(`"${text}" is not an IP address`);
+  return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+}
+
+function parseIpv4(text: string): Address {
+  if (/^[\d.]+$/.test(text) && /(^|\.)0\d/.test(text))
+    throw new AddressError(
+      `${JSON.stringify(text)} has a number with a leading zero, which some programs read as octal; write it in plain decimal`,
+    );
+  if (!/^\d+(\.\d+){3}$/.test(text)) throw new AddressError(`${JSON.stringify(text)} is not an IP address`);
+  if (text.split('.').some((part) => part.length > 3 || Number(part) > 255))
+    throw new AddressError(`${JSON.stringify(text)} is not an IP address: a number is above 255`);
   return text as Address;
+}
+
+function parseIpv6(text: string): Address {
+  if (text.includes('%'))
+    throw new AddressError(
+      `${JSON.stringify(text)} has a zone; give the address alone and name the interface under interfaces`,
+    );
+  let parsed: ipaddr.IPv6;
+  try {
+    parsed = ipaddr.IPv6.parse(text.includes('.') ? withoutDottedTail(text) : text);
+  } catch (cause) {
+    if (cause instanceof AddressError) throw cause;
+    throw new AddressError(`${JSON.stringify(text)} is not an IPv6 address`, { cause });
+  }
+  if (parsed.isIPv4MappedAddress())
+    throw new AddressError(`${JSON.stringify(text)} is an IPv4-mapped address; write it as ${parsed.toIPv4Address()}`);
+  return parsed.toRFC5952String() as Address;
+}
+
+/**
+ * Rewrites 64:ff9b::192.0.2.1 as 64:ff9b::c000:201 (RFC 4291 2.2, third form). ipaddr.js must not see the dotted part:
+ * it reads octal there and takes ::192.0.2.1 for the IPv4-mapped ::ffff:192.0.2.1.
+ */
+function withoutDottedTail(text: string): string {
+  const start = text.lastIndexOf(':') + 1;
+  const [a, b, c, d] = parseIpv4(text.slice(start)).split('.').map(Number) as [number, number, number, number];
+  return `${text.slice(0, start)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 export function familyOf(address: Address): Family {
