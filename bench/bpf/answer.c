@@ -49,7 +49,7 @@ struct solicitation_frame {
   __u8 link_layer_address[6];
 } __attribute__((packed));
 
-// The interface's MAC, written by the loader's side of the bench: 02:00:00:00:77:02.
+// The MAC that the bench gives to the responder's interface (bench/answer/bed.ts).
 INLINE void own_mac(__u8 *to) {
   to[0] = 0x02, to[1] = 0, to[2] = 0, to[3] = 0, to[4] = 0x77, to[5] = 0x02;
 }
@@ -112,4 +112,4 @@ SEC("tc") int answer(struct __sk_buff *skb) {
   return TC_ACT_OK;
 }
 
-char license[] SEC("license") = "GPL";
+char program_license[] SEC("license") = "GPL";

@@ -2,9 +2,7 @@
 
 #include <dirent.h>
 
-#include <cstdio>
 #include <fstream>
-#include <sstream>
 
 namespace bench {
 namespace {
@@ -31,24 +29,6 @@ CpuTime::Sample CpuTime::sample() const {
     closedir(directory);
   }
   return sample;
-}
-
-CoreTicks core_ticks(int core) {
-  std::ifstream file("/proc/stat");
-  const std::string name = "cpu" + std::to_string(core) + " ";
-  for (std::string line; std::getline(file, line);) {
-    if (line.compare(0, name.size(), name) != 0) continue;
-    std::istringstream fields(line.substr(name.size()));
-    CoreTicks ticks;
-    uint64_t value = 0;
-    // user nice system idle iowait irq softirq steal
-    for (int field = 0; field < 8 && fields >> value; field += 1) {
-      ticks.total += value;
-      if (field != 3 && field != 4) ticks.busy += value;
-    }
-    return ticks;
-  }
-  return {};
 }
 
 }  // namespace bench

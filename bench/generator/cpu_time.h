@@ -24,11 +24,4 @@ class CpuTime {
   std::vector<int> processes_;
 };
 
-// Ticks that a CPU was not idle, and all its ticks, from /proc/stat: the coarse cross-check.
-struct CoreTicks {
-  uint64_t busy = 0;
-  uint64_t total = 0;
-};
-CoreTicks core_ticks(int core);
-
 }  // namespace bench

@@ -31,7 +31,6 @@ int run_load(const Options& options) {
   const auto warmup_ns = static_cast<uint64_t>(options.number("warmup", 0.3) * 1e9);
   const auto measure_ns = static_cast<uint64_t>(options.number("seconds", 1) * 1e9);
   const auto batch = static_cast<size_t>(options.number("batch", 32));
-  const int core = static_cast<int>(options.number("core", 1));
   const CpuTime cpu(options.ids("threads"), options.ids("processes"));
 
   PacketIo io(options.text("interface"), family == Family::kArp ? ETH_P_ARP : ETH_P_IPV6);
@@ -107,22 +106,18 @@ int run_load(const Options& options) {
   const uint64_t sent_before = sent;
   const uint64_t owned_before = sent_owned;
   const CpuTime::Sample cpu_before = cpu.sample();
-  const CoreTicks ticks_before = core_ticks(core);
   const uint64_t elapsed = run_for(measure_ns);
   if (rate > 0) settle();
   const CpuTime::Sample cpu_after = cpu.sample();
-  const CoreTicks ticks_after = core_ticks(core);
   const uint64_t replies = checker.replies - replies_before;
   const double seconds = static_cast<double>(elapsed) / 1e9;
   const uint64_t owned_sent = sent_owned - owned_before;
-  const uint64_t ticks = ticks_after.total - ticks_before.total;
 
   std::printf("{\"seconds\":%.6f,\"sent\":%" PRIu64 ",\"sentOwned\":%" PRIu64 ",\"replies\":%" PRIu64
               ",\"wrong\":%" PRIu64 ",\"others\":%" PRIu64 ",\"ringDrops\":%" PRIu64
-              ",\"kernelThreadNs\":%" PRIu64 ",\"processNs\":%" PRIu64 ",\"coreBusy\":%.4f}\n",
+              ",\"kernelThreadNs\":%" PRIu64 ",\"processNs\":%" PRIu64 "}\n",
               seconds, sent - sent_before, owned_sent, replies, checker.wrong, checker.others, io.ring_drops(),
-              cpu_after.threads_ns - cpu_before.threads_ns, cpu_after.processes_ns - cpu_before.processes_ns,
-              ticks == 0 ? 0.0 : static_cast<double>(ticks_after.busy - ticks_before.busy) / static_cast<double>(ticks));
+              cpu_after.threads_ns - cpu_before.threads_ns, cpu_after.processes_ns - cpu_before.processes_ns);
   return 0;
 }
 

@@ -10,9 +10,11 @@ int main(int count, char** arguments) {
   if (mode == "load") return bench::run_load(options);
   if (mode == "latency") return bench::run_latency(options);
   if (mode == "watch") return bench::run_watch(options);
+  if (mode == "ready") return bench::run_ready(options);
   if (mode == "udp") return bench::run_udp(options);
   if (mode == "udp-sink") return bench::run_udp_sink(options);
   if (mode == "tune") return bench::run_tune(options);
-  std::fprintf(stderr, "usage: generator load|latency|watch|udp|udp-sink|tune --NAME VALUE ...\n");
+  if (mode == "fill-map") return bench::run_fill_map(options);
+  std::fprintf(stderr, "usage: generator load|latency|watch|ready|udp|udp-sink|tune|fill-map --NAME VALUE ...\n");
   return 2;
 }
