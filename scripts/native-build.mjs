@@ -32,7 +32,7 @@ export async function compileNative({ what, compiler, sources, flags, linkFlags,
     .map((source, index) => ({ source, object: objects[index], stamp: fingerprint([source], common) }))
     .filter(({ object, stamp }) => readStamp(`${object}.stamp`) !== stamp || !existsSync(join(ROOT, object)));
   const outputPath = join(folder, output);
-  const linkStamp = fingerprint([], common, ...sources, ...linkFlags);
+  const linkStamp = fingerprint(sources, common, ...linkFlags);
   const linked = readStamp(`${outputPath}.stamp`) === linkStamp && existsSync(join(ROOT, outputPath));
   if (stale.length === 0 && linked) return join(ROOT, outputPath);
   await step(`compiling ${what}`, false, async () => {
