@@ -75,6 +75,16 @@ export class NetProcess {
   /** Asks it to end; after `graceMs` it is ended. Resolves with how it went. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 3000): Promise<Exit> {
     this.signal(signal);
+    return this.endWithin(graceMs);
+  }
+
+  /** Closes its standard input, which a program that reads commands takes for the end. */
+  async finish(graceMs = 3000): Promise<Exit> {
+    this.child.stdin.end();
+    return this.endWithin(graceMs);
+  }
+
+  private async endWithin(graceMs: number): Promise<Exit> {
     const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
     try {
       return await this.exited;

@@ -1,0 +1,55 @@
+import { Command } from 'commander';
+
+interface LabOptions {
+  json?: true;
+  keep?: true;
+}
+
+const EXIT_FAILED = 1;
+const EXIT_UNAVAILABLE = 77;
+
+/** `arpeggio lab`: a small real network in namespaces, with real clients, that shows what works. */
+export function labCommand(): Command {
+  return new Command('lab')
+    .description('build a small network in namespaces, run a speaker and real clients in it, and see it work')
+    .option('--json', 'write events, expectations and the summary as JSON, one object per line')
+    .option('--keep', 'leave everything running at the end, until Ctrl-C, for a look around')
+    .addHelpText(
+      'after',
+      `
+Nothing outside the namespaces is touched, and all of it is removed at the end. Needs iproute2.
+Without root it runs in a user namespace of its own.
+
+Exit codes: 0 every expectation held, 1 one did not, 77 this machine has no network namespaces for us.
+
+Examples:
+  arpeggio lab
+  arpeggio lab --json | jq -c 'select(.type == "expectation" and (.held | not))'`,
+    )
+    .action(async (options: LabOptions) => {
+      process.exitCode = await enterAndPlay(options);
+    });
+}
+
+async function enterAndPlay(options: LabOptions): Promise<number> {
+  const { enterNamespace, networkAccess } = await import('../lab/access.js');
+  const access = networkAccess();
+  if (access.kind === 'direct') return play(options);
+  if (access.kind === 'enter') return enterNamespace([process.execPath, ...process.argv.slice(1)]);
+  if (options.json) process.stdout.write(`${JSON.stringify({ type: 'unavailable', reason: access.reason })}\n`);
+  process.stderr.write(
+    `arpeggio: SKIPPED, the lab needs network namespaces, which are unavailable: ${access.reason}\n`,
+  );
+  return EXIT_UNAVAILABLE;
+}
+
+async function play({ json, keep }: LabOptions): Promise<number> {
+  const [{ Lab }, { JsonTimeline, TextTimeline }] = await Promise.all([
+    import('../lab/lab.js'),
+    import('../lab/timeline.js'),
+  ]);
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const timeline = json ? new JsonTimeline(process.stdout) : new TextTimeline(process.stdout, colour);
+  const expectations = await Lab.play(timeline, keep === true);
+  return expectations.length > 0 && expectations.every(({ held }) => held) ? 0 : EXIT_FAILED;
+}

@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ArpeggioError } from '../errors.js';
+import type { Host } from './host.js';
+import type { NetProcess } from './net_process.js';
+import type { ClientRequest, StreamCount, TcpResult } from './programs/protocol.js';
+
+const CLIENT = fileURLToPath(new URL('programs/client.js', import.meta.url));
+const STREAM_INTERVAL_MS = 4;
+/** An echo that takes longer counts as lost. */
+const ECHO_TIMEOUT_MS = 150;
+const ANSWER_TIMEOUT_MS = 5000;
+
+/** Linux asks again after a second by default; a client in a hurry sees sooner when somebody begins to answer. */
+export const EAGER_RESOLUTION: Readonly<Record<string, string>> = Object.fromEntries(
+  ['ipv4', 'ipv6'].flatMap((family) => [
+    [`net.${family}.neigh.default.retrans_time_ms`, '20'],
+    // So that a refresh by unicast has half a second to be answered, as usual.
+    [`net.${family}.neigh.default.ucast_solicit`, '25'],
+  ]),
+);
+
+type Question = ClientRequest extends infer R ? (R extends ClientRequest ? Omit<R, 'id'> : never) : never;
+
+/** A host that uses the services: resolves addresses by its own kernel and talks to the backend behind them. */
+export class LabClient {
+  private readonly process: NetProcess;
+  private readonly answers = new Map<number, (answer: never) => void>();
+  private lastId = 0;
+
+  constructor(
+    readonly host: Host,
+    port: number,
+  ) {
+    const argv = [process.execPath, CLIENT, String(port), String(STREAM_INTERVAL_MS)];
+    this.process = host.spawn(argv, (line) => {
+      const answer = JSON.parse(line) as { id: number };
+      this.answers.get(answer.id)?.(answer as never);
+      this.answers.delete(answer.id);
+    });
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  /** Sends a datagram to each address every few milliseconds from now on. */
+  async stream(...addresses: readonly string[]): Promise<void> {
+    await Promise.all(addresses.map((address) => this.ask<object>({ do: 'stream', address })));
+  }
+
+  /** What became of the datagrams sent to the address in [from, to); waits until all could have come back. */
+  async count(address: string, from: number, to: number): Promise<StreamCount> {
+    await delay(Math.max(0, to + ECHO_TIMEOUT_MS - Date.now()));
+    return this.ask({ do: 'count', address, from, to });
+  }
+
+  /** When the first echo of a datagram sent at or after `from` arrived; null when none does within `timeoutMs`. */
+  async firstEcho(address: string, from: number, timeoutMs: number): Promise<number | null> {
+    for (;;) {
+      const now = Date.now();
+      const { firstEchoAt } = await this.ask<StreamCount>({ do: 'count', address, from, to: now });
+      if (firstEchoAt !== null || now > from + timeoutMs) return firstEchoAt;
+      await delay(10);
+    }
+  }
+
+  /** A TCP connection to the backend; null when what came back was what was sent, else why not. */
+  async tcp(address: string): Promise<string | null> {
+    return (await this.ask<TcpResult>({ do: 'tcp', address })).error;
+  }
+
+  stop(): Promise<unknown> {
+    return this.process.finish();
+  }
+
+  private ask<T>(question: Question): Promise<T> {
+    this.lastId += 1;
+    const id = this.lastId;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.answers.delete(id);
+        const output = this.process.lastOutput;
+        reject(new ArpeggioError('ERR_SYSTEM', `the client program on ${this.name} does not respond: ${output}`));
+      }, ANSWER_TIMEOUT_MS);
+      this.answers.set(id, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      this.process.write(`${JSON.stringify({ ...question, id })}\n`);
+    });
+  }
+}
