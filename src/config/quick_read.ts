@@ -21,8 +21,8 @@ interface QuickService {
 // A word that YAML takes for nothing but a string, an IPv4 address, an IPv6 address that no ":" begins or ends, or a
 // quoted text without escapes.
 const SCALAR = String.raw`(?!(?:[Nn]ull|NULL|[Tt]rue|TRUE|[Ff]alse|FALSE)(?![\w./-]))[A-Za-z][\w./-]*|\d+(?:\.\d+){3}|[\dA-Fa-f]+:[\dA-Fa-f:]*[\dA-Fa-f]|"[\w.:/-]*"|'[\w.:/-]*'`;
-const END = String.raw` *(?: #.*)?$`;
-const SCALARS = String.raw`(?:${SCALAR})(?:, *(?:${SCALAR}))*`;
+const END = ' *(?: #.*)?$';
+const SCALARS = `(?:${SCALAR})(?:, *(?:${SCALAR}))*`;
 const LINE = new RegExp(
   String.raw`^(?<indent> *)(?:(?<dash>- )?(?:name: +(?<name>${SCALAR})|(?<list>addresses|interfaces):(?: +\[ *(?<items>${SCALARS}) *\])?)|- (?<item>${SCALAR}))${END}`,
 );

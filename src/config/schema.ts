@@ -12,7 +12,7 @@ const MAX_SOCKET_PATH_BYTES = 107;
 const MAX_INTERFACES = 64;
 
 /** How a value of the file is called in a message: "the number 10", "a list". */
-export function kindOf(value: unknown): string {
+function kindOf(value: unknown): string {
   if (value === null) return 'empty';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') {
@@ -122,7 +122,7 @@ const service = z
     {
       name: text('the name of the service', serviceName).meta({
         description: 'Name for people, shown by `arpeggio status`. Each service has its own.',
-        examples: ['web'],
+        example: 'web',
       }),
       addresses: z
         .array(text('an IP address', serviceAddress), { error: mustBe('a list of IP addresses') })
@@ -130,13 +130,13 @@ const service = z
         .meta({
           description:
             'The service IPs, IPv4 and IPv6, without a prefix length. Each address belongs to one service. Put quotes around IPv6.',
-          examples: [['192.0.2.10', '2001:db8::10']],
+          example: ['192.0.2.10', '2001:db8::10'],
         }),
       interfaces: interfaceList()
         .optional()
         .meta({
           description: 'Where this service is announced, if not on all interfaces of the node.',
-          examples: [['eth0']],
+          example: ['eth0'],
         }),
     },
     { error: mustBe('a service with name and addresses') },
@@ -146,52 +146,41 @@ const service = z
 /** The configuration file. What it accepts, what the types are and what the reference says all come from here. */
 export const configSchema = z.strictObject(
   {
-    node: text('the name of this node', nodeName)
-      .optional()
-      .meta({
-        description: 'Name of this node. Default: the hostname.',
-        examples: ['host-a'],
-      }),
+    node: text('the name of this node', nodeName).optional().meta({
+      description: 'Name of this node. Default: the hostname.',
+      example: 'host-a',
+    }),
     interfaces: interfaceList()
       .optional()
       .meta({
         description:
           'Interfaces on which service IPs are answered and announced. Default: every eligible Ethernet interface: not a member of a bond, bridge or team (name their master), with ARP, and not of a kind that containers use (`docker*`, `veth*`, `cali*`, ...).',
-        examples: [['eth0']],
+        example: ['eth0'],
       }),
-    serve: choice(['loopback', 'none'])
-      .default('loopback')
-      .meta({
-        description:
-          '`loopback`: the service IPs are put on `lo` of this node, and ARP is set so that the kernel does not answer for them. `none`: addresses are left alone; something else (kube-proxy, DNAT, your own set-up) makes the node accept the packets.',
-        examples: ['loopback'],
-      }),
-    probing: choice(['fast', 'rfc5227', 'none'])
-      .default('fast')
-      .meta({
-        description:
-          'How an address is checked for another user at its first claim. `fast`: probes for about 120 ms, then answers, and goes on probing for 7 s. `rfc5227`: the full timing of RFC 5227, 5 to 9 s before the first answer. `none`: no check.',
-        examples: ['fast'],
-      }),
+    serve: choice(['loopback', 'none']).default('loopback').meta({
+      description:
+        '`loopback`: the service IPs are put on `lo` of this node, and ARP is set so that the kernel does not answer for them. `none`: addresses are left alone; something else (kube-proxy, DNAT, your own set-up) makes the node accept the packets.',
+      example: 'loopback',
+    }),
+    probing: choice(['fast', 'rfc5227', 'none']).default('fast').meta({
+      description:
+        'How an address is checked for another user at its first claim. `fast`: probes for about 120 ms, then answers, and goes on probing for 7 s. `rfc5227`: the full timing of RFC 5227, 5 to 9 s before the first answer. `none`: no check.',
+      example: 'fast',
+    }),
     services: z.array(service, { error: mustBe('a list of services (write [] for none)') }).meta({
       description: 'The services and their addresses. `[]`: none for now.',
     }),
     status: z
       .strictObject(
         {
-          socket: text('the path of a unix socket', socketPath)
-            .prefault('/run/arpeggio/arpeggio.sock')
-            .meta({
-              description: 'Unix socket where `arpeggio status` asks this speaker.',
-              examples: ['/run/arpeggio/arpeggio.sock'],
-            }),
-          listen: text('ADDRESS:PORT of a loopback address, or null', listenAddress)
-            .nullable()
-            .default(null)
-            .meta({
-              description: 'Loopback address and port of an HTTP listener for the same status. `null`: none.',
-              examples: ['127.0.0.1:7472'],
-            }),
+          socket: text('the path of a unix socket', socketPath).prefault('/run/arpeggio/arpeggio.sock').meta({
+            description: 'Unix socket where `arpeggio status` asks this speaker.',
+            example: '/run/arpeggio/arpeggio.sock',
+          }),
+          listen: text('ADDRESS:PORT of a loopback address, or null', listenAddress).nullable().prefault(null).meta({
+            description: 'Loopback address and port of an HTTP listener for the same status. `null`: none.',
+            example: '127.0.0.1:7472',
+          }),
         },
         { error: mustBe('a mapping with socket and listen') },
       )
@@ -210,7 +199,8 @@ export interface FileSchema {
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
-  readonly examples?: readonly unknown[];
+  /** Our own key: zod drops `examples` where a text is transformed. */
+  readonly example?: unknown;
   readonly anyOf?: readonly FileSchema[];
   readonly properties?: Readonly<Record<string, FileSchema>>;
   readonly required?: readonly string[];
