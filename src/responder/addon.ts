@@ -96,7 +96,7 @@ function loadAddon(): Addon {
   } catch (cause) {
     throw new ArpeggioError(
       'ERR_ADDON_MISSING',
-      'the native addon is not built for this machine: run "npm run build" (needs python3, make and g++)',
+      'the native addon is not built for this machine: run "npm run setup" (needs python3, make and g++)',
       { cause },
     );
   }

@@ -68,7 +68,10 @@ export class Responder {
           linkScheduleIpv4Ms: Uint32Array.from(ipv4Ms),
           linkScheduleIpv6Ms: Uint32Array.from(ipv6Ms),
         },
-        () => self.deref()?.#deliver(onEvent),
+        () => {
+          const responder = self.deref();
+          if (responder !== undefined) responder.#deliver(onEvent);
+        },
       );
     } catch (error) {
       throw translateNativeError(error);
