@@ -6,7 +6,7 @@ import { addonFlags, compileNative, nativeSources, pureSources } from './native-
 import { setup } from './setup.mjs';
 import { main, run, runOrThrow } from './steps.mjs';
 import { closingLine, namespacePrefix, printSummary, runTests, testFiles } from './test-run.mjs';
-import { ROOT, requireTools, SetupError } from './tools.mjs';
+import { ROOT, SetupError } from './tools.mjs';
 
 const ADDRESS_FLAGS = [
   '-O1',
@@ -86,9 +86,7 @@ function withoutRandomization(command) {
 }
 
 async function thread() {
-  requireTools(['g++', 'ip']);
-  // Only for the namespace of an ordinary user.
-  if (process.getuid() !== 0) await setup({ quiet: true });
+  await setup();
   const sources = [...pureSources(), 'test/native/thread_tsan.cc'];
   const program = await compileNative({
     what: 'the thread test with ThreadSanitizer',
@@ -100,7 +98,11 @@ async function thread() {
     output: 'thread_tsan',
   });
   const command = [...(await namespacePrefix()), ...withoutRandomization(['unshare', '--net', program])];
-  const env = { ...process.env, TSAN_OPTIONS: 'halt_on_error=0:exitcode=66:second_deadlock_stack=1' };
+  const env = {
+    ...process.env,
+    PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+    TSAN_OPTIONS: 'halt_on_error=0:exitcode=66:second_deadlock_stack=1',
+  };
   const { code } = await run(command[0], command.slice(1), { env });
   process.stdout.write(`thread sanitizer: ${code === 0 ? 'nothing found' : `failed (exit code ${code})`}\n`);
   return code;

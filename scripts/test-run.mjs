@@ -22,17 +22,19 @@ export function testFiles(filters = []) {
 
 export const sourceOf = (file) => file.replace(/^dist\//, '').replace(/\.js$/, '.ts');
 
-/** The command that runs another one in a namespace of its own where that is needed and possible, else []. */
+/**
+ * What to put before a command so that it may build networks: [] where that is allowed here or nowhere, else the command
+ * that enters namespaces of its own. Needs the compiled sources.
+ */
 export async function namespacePrefix() {
-  if (process.getuid() === 0) return [];
-  const enter = join(ROOT, 'dist/src/lab/enter.js');
-  const prefix = [process.execPath, enter, '--'];
-  const { code, output } = await run(prefix[0], [...prefix.slice(1), 'true'], { capture: true });
-  if (code === 0) return prefix;
-  process.stdout.write(
-    `!! Not root, and this kernel refuses a user and network namespace: tests that need one will be SKIPPED.\n${indented(output)}\n`,
-  );
-  return [];
+  const { enterCommand, networkAccess } = await import(join(ROOT, 'dist/src/lab/access.js'));
+  const access = networkAccess();
+  if (access.kind === 'unavailable') {
+    process.stdout.write(
+      `!! No network namespace can be made here, so network tests will be SKIPPED: ${access.reason}\n`,
+    );
+  }
+  return access.kind === 'enter' ? enterCommand([]) : [];
 }
 
 async function runFile(file, prefix, env) {
@@ -43,7 +45,7 @@ async function runFile(file, prefix, env) {
   command.push(`--test-reporter=${reporter}`, '--test-reporter-destination=stdout', join(ROOT, file));
   const { code, output } = await run(command[0], command.slice(1), {
     capture: true,
-    env: { ...process.env, ...env, ARPEGGIO_TEST_OUTCOME: outcomePath },
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...env, ARPEGGIO_TEST_OUTCOME: outcomePath },
   });
   if (!existsSync(outcomePath)) {
     const failures = [{ name: null, text: `the test runner ended with exit code ${code}` }];
