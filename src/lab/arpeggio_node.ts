@@ -7,6 +7,7 @@ import type { Host } from './host.js';
 import type { Exit, NetProcess } from './net_process.js';
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const MAX_SHOWN_OUTPUT = 2000;
 
 export interface NodeService {
   readonly name: string;
@@ -77,6 +78,11 @@ export class ArpeggioNode {
     return this.process?.isRunning ?? false;
   }
 
+  /** The end of what it wrote, for messages about its failure. */
+  get lastOutput(): string {
+    return this.process?.lastOutput.slice(-MAX_SHOWN_OUTPUT) ?? 'it was not started';
+  }
+
   /** Replaces the configuration file in one step, as careful editors do. A running node follows by itself. */
   async configure(services: readonly NodeService[]): Promise<void> {
     await mkdir(this.options.directory, { recursive: true });
@@ -112,8 +118,8 @@ export class ArpeggioNode {
       };
       const timer = setTimeout(() => {
         this.waiters.delete(waiter);
-        const output = this.process?.lastOutput.slice(-2000) ?? 'it was not started';
-        reject(new ArpeggioError('ERR_SYSTEM', `${this.name} logged no ${what} within ${timeoutMs} ms:\n${output}`));
+        const message = `${this.name} logged no ${what} within ${timeoutMs} ms:\n${this.lastOutput}`;
+        reject(new ArpeggioError('ERR_SYSTEM', message));
       }, timeoutMs);
       this.waiters.add(waiter);
     });
@@ -122,6 +128,11 @@ export class ArpeggioNode {
   async status(): Promise<NodeStatus> {
     const { stdout } = await this.host.exec(this.command('status', '--json', '--socket', this.socketPath));
     return JSON.parse(stdout) as NodeStatus;
+  }
+
+  /** Has it read its configuration again. */
+  reload(): void {
+    this.process?.signal('SIGHUP');
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {

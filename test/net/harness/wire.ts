@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { Host } from '../../../src/lab/host.js';
 import type { NetProcess } from '../../../src/lab/net_process.js';
 import { DEFAULT_INTERFACE } from '../../../src/lab/network_spec.js';
