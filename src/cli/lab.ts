@@ -44,12 +44,13 @@ async function enterAndPlay(options: LabOptions): Promise<number> {
 }
 
 async function play({ json, keep }: LabOptions): Promise<number> {
-  const [{ Lab }, { JsonTimeline, TextTimeline }] = await Promise.all([
+  const [{ Lab }, { SCENES }, { JsonTimeline, TextTimeline }] = await Promise.all([
     import('../lab/lab.js'),
+    import('../lab/scenes/index.js'),
     import('../lab/timeline.js'),
   ]);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
   const timeline = json ? new JsonTimeline(process.stdout) : new TextTimeline(process.stdout, colour);
-  const expectations = await Lab.play(timeline, keep === true);
+  const expectations = await Lab.play(SCENES, timeline, keep === true);
   return expectations.length > 0 && expectations.every(({ held }) => held) ? 0 : EXIT_FAILED;
 }

@@ -14,9 +14,9 @@ const ANSWER_TIMEOUT_MS = 5000;
 /** Linux asks again after a second by default; a client in a hurry sees sooner when somebody begins to answer. */
 export const EAGER_RESOLUTION: Readonly<Record<string, string>> = Object.fromEntries(
   ['ipv4', 'ipv6'].flatMap((family) => [
-    [`net.${family}.neigh.default.retrans_time_ms`, '20'],
+    [`net.${family}.neigh.eth0.retrans_time_ms`, '20'],
     // So that a refresh by unicast has half a second to be answered, as usual.
-    [`net.${family}.neigh.default.ucast_solicit`, '25'],
+    [`net.${family}.neigh.eth0.ucast_solicit`, '25'],
   ]),
 );
 

@@ -4,53 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ArpeggioNode, type LogLine, type NodeService } from './arpeggio_node.js';
-import { EAGER_RESOLUTION, LabClient } from './client.js';
+import { LabClient } from './client.js';
 import { runCommand } from './command.js';
 import type { Host } from './host.js';
 import { Network } from './netns.js';
-import type { HostSpec, NetworkSpec } from './network_spec.js';
 import { sweep } from './run_record.js';
-import { SCENES } from './scenes/index.js';
+import { ARP_SYSCTLS, BACKEND_PORT, CLIENT_SWITCHES, NODE_COUNT, networkSpec } from './stage.js';
 import type { Expectation, Timeline, Tone } from './timeline.js';
 
-export const BACKEND_PORT = 7;
 const ECHO_SERVER = fileURLToPath(new URL('programs/echo_server.js', import.meta.url));
-
-/** Services of the lab; documentation addresses (RFC 5737, RFC 3849). */
-export const WEB: NodeService = { name: 'web', addresses: ['192.0.2.10', '2001:db8::10'] };
-export const API: NodeService = { name: 'api', addresses: ['192.0.2.20', '2001:db8::20'] };
-/** Its IPv4 address is also the intruder's. */
-export const MAIL: NodeService = { name: 'mail', addresses: ['192.0.2.66', '2001:db8::66'] };
-
-/** What `serve: loopback` changes on a node. */
-export const ARP_SYSCTLS = ['net.ipv4.conf.eth0.arp_ignore', 'net.ipv4.conf.eth0.arp_announce'];
-
-const NODE_COUNT = 1;
-const CLIENT_SWITCHES = ['switch-1', 'switch-2'];
-
-function host(name: string, switchName: string, number: number, sysctls: Readonly<Record<string, string>>): HostSpec {
-  const addresses = [`192.0.2.${number}/24`, `2001:db8::${number.toString(16)}/64`];
-  return { name, interfaces: [{ switch: switchName, addresses }], sysctls };
-}
-
-function networkSpec(): NetworkSpec {
-  // The backend is bound to service IPs before they are on lo.
-  const nodeSysctls = { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' };
-  const nodes = Array.from({ length: NODE_COUNT }, (_, index) =>
-    host(`node-${index + 1}`, 'switch-1', index + 1, nodeSysctls),
-  );
-  const clients = CLIENT_SWITCHES.map((name, index) =>
-    host(`client-${index + 1}`, name, 101 + index, EAGER_RESOLUTION),
-  );
-  const intruder: HostSpec = {
-    name: 'intruder',
-    interfaces: [{ switch: 'switch-2', addresses: [`${MAIL.addresses[0]}/24`] }],
-  };
-  return {
-    switches: [{ name: 'switch-1' }, { name: 'switch-2', cables: ['switch-1'] }],
-    hosts: [...nodes, ...clients, host('watcher', 'switch-2', 110, {}), intruder],
-  };
-}
 
 export interface Scene {
   readonly title: string;
@@ -83,18 +45,18 @@ export class Lab {
   }
 
   /**
-   * Builds the network, plays every scene and takes the network down again. A scene that breaks off counts as a failed
+   * Builds the network, plays the scenes and takes the network down again. A scene that breaks off counts as a failed
    * expectation, and those after it are not played.
    * @param keep start the node again at the end, and leave everything standing until Ctrl-C
    */
-  static async play(timeline: Timeline, keep = false): Promise<readonly Expectation[]> {
+  static async play(scenes: readonly Scene[], timeline: Timeline, keep = false): Promise<readonly Expectation[]> {
     const swept = sweep();
     const network = await Network.create(networkSpec());
     try {
       const lab = new Lab(network, timeline);
       for (const id of swept) lab.tell('lab', `removed what the crashed run ${id} had left`, 'quiet');
       lab.originalSysctls = await lab.node.host.readSysctls(ARP_SYSCTLS);
-      await lab.playAll(SCENES);
+      await lab.playAll(scenes);
       if (keep) await lab.standUntilInterrupted();
       await Promise.all(lab.clients.map((client) => client.stop()));
       return lab.expectations;

@@ -3,7 +3,7 @@
 import { ArpeggioError } from '../errors.js';
 import { Host } from './host.js';
 import { batch, setSysctls } from './namespace.js';
-import { type BuiltInterface, DEFAULT_INTERFACE, defaultMac, type HostSpec, type NetworkSpec } from './network_spec.js';
+import { type BuiltInterface, DEFAULT_INTERFACE, defaultMac, type NetworkSpec } from './network_spec.js';
 import { RunRecord, sweep } from './run_record.js';
 
 const BRIDGE = 'br0';
@@ -119,13 +119,10 @@ export class Network {
       null,
       [...switches, ...hosts].map(({ name }) => `netns add ${namespace(name)}`),
     );
-    const sysctlsOf = ({ sysctls, duplicateAddressDetection }: HostSpec) => ({
-      ...(duplicateAddressDetection ? {} : NO_DUPLICATE_ADDRESS_DETECTION),
-      ...sysctls,
-    });
+    const withoutDad = hosts.filter(({ duplicateAddressDetection }) => !duplicateAddressDetection);
     await Promise.all([
       ...switches.map(({ name }) => setSysctls(namespace(name), NO_IPV6)),
-      ...hosts.map((host) => setSysctls(namespace(host.name), sysctlsOf(host))),
+      ...withoutDad.map(({ name }) => setSysctls(namespace(name), NO_DUPLICATE_ADDRESS_DETECTION)),
     ]);
 
     const cables: string[] = [];
@@ -161,6 +158,7 @@ export class Network {
     await batch(null, cables);
     const built = [...this.hosts.values()];
     await Promise.all([...setUp].map(([name, commands]) => this.onSwitch(name, commands)));
+    await Promise.all(hosts.map(({ name, sysctls = {} }) => setSysctls(namespace(name), sysctls)));
     await Promise.all(built.map((host) => host.configure()));
     await Promise.all(built.map((host) => host.ready()));
   }

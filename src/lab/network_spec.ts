@@ -15,7 +15,7 @@ export interface SwitchSpec {
 export interface HostSpec {
   readonly name: string;
   readonly interfaces: readonly InterfaceSpec[];
-  /** Set before the interfaces exist, so `net.ipv4.conf.default.*` reaches them. */
+  /** Set when the interfaces exist and before they come up, such as `net.ipv4.conf.eth0.arp_ignore`. */
   readonly sysctls?: Readonly<Record<string, string>>;
   /** Whether its addresses undergo duplicate address detection, which takes a second. Default false. */
   readonly duplicateAddressDetection?: boolean;

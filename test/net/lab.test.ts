@@ -109,9 +109,10 @@ test('what a killed lab leaves ends by itself or is swept by the next run, and n
     'its processes end with it',
     () => processesWith(`/run/arpeggio-lab/${victimPid.toString(36)}.`).length === 0,
   );
-  assert.deepEqual(sweep(), [`${victimPid.toString(36)}.0`]);
+  const id = `${victimPid.toString(36)}.0`;
+  assert.ok(sweep().includes(id));
   assert.deepEqual(namespacesOf(victimPid), []);
-  assert.deepEqual(sweep(), []);
+  assert.ok(!sweep().includes(id));
   assert.notDeepEqual(namespacesOf(bystanderPid), []);
   bystander.child.kill('SIGTERM');
   await ended(bystander.child);

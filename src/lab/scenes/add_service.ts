@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { API, type Scene, WEB } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { API, WEB } from '../stage.js';
 import { expectClaimed } from './claim.js';
 
 const BEFORE_MS = 200;

@@ -1,4 +1,5 @@
-import { ARP_SYSCTLS, type Scene } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { ARP_SYSCTLS } from '../stage.js';
 
 interface LoopbackAddresses {
   readonly addr_info: readonly { readonly local: string }[];

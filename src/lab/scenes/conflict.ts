@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeStatus } from '../arpeggio_node.js';
-import { API, MAIL, type Scene, WEB } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { API, MAIL, WEB } from '../stage.js';
 
 const STATE_TIMEOUT_MS = 1500;
 /** Longer than the first back-off. */

@@ -1,4 +1,5 @@
-import { API, type Scene, WEB } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { API, WEB } from '../stage.js';
 import { expectClaimed } from './claim.js';
 
 /** A node starts, asks whether anybody uses its addresses, and begins to answer. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Scene, WEB } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { WEB } from '../stage.js';
 
 const DOWN_MS = 300;
 const BACK_LIMIT_MS = 200;
@@ -20,6 +21,8 @@ export const link: Scene = {
     const entries = WEB.addresses.map((address) => `neigh replace ${address} lladdr ${STALE_MAC} dev eth0 nud stale`);
     await watcher.batch(entries);
     lab.tell('watcher', `believes that the addresses are at ${STALE_MAC}, and sends nothing`);
+    await client.host.batch(['neigh flush dev eth0']);
+    lab.tell(client.name, 'has forgotten the MAC and asks');
     const since = Date.now();
     await lab.network.setCable(node.name, 'up');
     lab.tell(node.name, 'has its link again');
@@ -27,7 +30,7 @@ export const link: Scene = {
       const echoAt = await client.firstEcho(address, since, GIVE_UP_MS);
       const took = echoAt === null ? null : echoAt - since;
       lab.expect(
-        `${address} is reached again within ${BACK_LIMIT_MS} ms`,
+        `${address} is answered again within ${BACK_LIMIT_MS} ms`,
         took !== null && took <= BACK_LIMIT_MS,
         took === null ? `not within ${GIVE_UP_MS} ms` : `after ${took} ms`,
       );

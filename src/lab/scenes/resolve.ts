@@ -1,5 +1,6 @@
 import type { LabClient } from '../client.js';
-import { type Lab, type Scene, WEB } from '../lab.js';
+import type { Lab, Scene } from '../lab.js';
+import { WEB } from '../stage.js';
 
 const MAC = /\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/gi;
 const PROGRAM_TIMEOUT_MS = 4000;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Scene, WEB } from '../lab.js';
+import type { Scene } from '../lab.js';
+import { WEB } from '../stage.js';
 
 const WATCHED_MS = 800;
 const SILENCE_MS = 400;
@@ -18,8 +19,8 @@ export const stop: Scene = {
     );
     await known.host.batch(confirm);
     const since = Date.now();
-    const { code, signal } = await node.stop('SIGTERM');
     lab.tell('lab', 'sends SIGTERM to the speaker');
+    const { code, signal } = await node.stop('SIGTERM');
     lab.expect('it ends with exit code 0', code === 0, code === null ? `ended by ${signal}` : `exit code ${code}`);
     await delay(WATCHED_MS);
     for (const address of WEB.addresses) {
