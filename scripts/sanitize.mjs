@@ -1,4 +1,4 @@
-// node scripts/sanitize.mjs address: the native and network tests over an addon built with AddressSanitizer and UBSan.
+// node scripts/sanitize.mjs address [FILTER...]: the native and network tests over an addon built with AddressSanitizer and UBSan.
 // node scripts/sanitize.mjs thread: the packet thread, publishing and counters under ThreadSanitizer.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ async function requireFinding(env, reports) {
   for (const name of readdirSync(reports)) rmSync(join(reports, name));
 }
 
-async function address() {
+async function address(filters) {
   await setup();
   const reports = join(ROOT, ADDRESS_FOLDER, 'reports');
   rmSync(reports, { recursive: true, force: true });
@@ -67,7 +67,7 @@ async function address() {
   const env = await addressEnvironment(reports);
   await requireFinding(env, reports);
   const addon = await compileAddon('the addon with AddressSanitizer', nativeSources(), 'arpeggio.node');
-  const totals = await runTests(testFiles(ADDRESS_TESTS), {
+  const totals = await runTests(testFiles(filters.length > 0 ? filters : ADDRESS_TESTS), {
     prefix: await namespacePrefix(),
     env: { ...env, ARPEGGIO_ADDON: addon },
   });
@@ -112,6 +112,6 @@ const MODES = { address, thread };
 
 await main(() => {
   const mode = MODES[process.argv[2]];
-  if (!mode) throw new SetupError(`usage: node scripts/sanitize.mjs ${Object.keys(MODES).join('|')}`);
-  return mode();
+  if (!mode) throw new SetupError(`usage: node scripts/sanitize.mjs ${Object.keys(MODES).join('|')} [FILTER...]`);
+  return mode(process.argv.slice(3));
 });
