@@ -54,15 +54,26 @@ function kernel(bed: Bed): Peer {
   };
 }
 
+/** Go under Arpeggio's conditions: its IPv4 addresses are on lo too, where the kernel keeps silent about them. */
 function go(bed: Bed, program: string): Peer {
   return {
     name: 'go',
-    title: 'Go, mdlayher/arp',
+    title: 'Go (mdlayher)',
     most: { arp: ANY, ndp: ANY },
     async start(family, addresses) {
+      if (family === 'arp') {
+        await bed.sysctl('net.ipv4.conf.all.arp_ignore=1');
+        await bed.ipBatch(serviceAddresses(family, addresses).map((address) => `addr add ${address}/32 dev lo`));
+      }
       const flags = ['-interface', bed.responderInterface, '-family', family, '-addresses', `${addresses}`];
       const companion = new Companion(bed.onResponder(program, ...flags));
-      return { cost: { processes: [companion.pid] }, stop: () => companion.stop() };
+      return {
+        cost: { processes: [companion.pid] },
+        async stop() {
+          await companion.stop();
+          await bed.reset();
+        },
+      };
     },
   };
 }

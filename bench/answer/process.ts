@@ -10,7 +10,8 @@ export function run(command: readonly string[], input = ''): Promise<string> {
       if (error) reject(new Error(`${command.join(' ').slice(0, 200)}: ${stderr.trim() || error.message}`));
       else resolve(stdout);
     });
-    child.stdin?.end(input);
+    // A command that reads no input may be gone by now; its exit code tells how it went.
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 

@@ -42,7 +42,7 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
   (min-max); ratios are medians of the ratios within a round.
 - The kernel answers for addresses on the interface, with default sysctls; it is not asked to answer NDP for 10,000
   addresses, because it takes more than half a minute to accept them. Go is one loop with a map, on mdlayher/arp, or on raw
-  frames for NDP. BPF at tc turns the request around in place and is the limit of what can be had.
+  frames for NDP; as for Arpeggio, its IPv4 addresses are on lo, and arp_ignore keeps the kernel silent about them. BPF at tc turns the request around in place and is the limit of what can be had.
 - Announcements and table swaps are asked of the packet thread through its TypeScript wrapper; a swap replaces half of
   10,000 entries every 100 ms, and the half that stays is asked for. All else is \`arpeggio run\`, one service per address.
 - Plain traffic: 250,000 UDP datagrams a second to a program on the responder's core, in turns with and without
