@@ -104,7 +104,7 @@ async function main(): Promise<void> {
       say('memory and plain traffic');
       for (const addresses of [1, 10_000])
         memory.push({ addresses, mb: await memoryMb(bed, addresses, options.quick ? 1000 : 5000) });
-      plain = await plainTraffic(bed, options.quick ? 2 : 10, options.quick ? 0.3 : 0.8);
+      plain = await plainTraffic(bed, options.quick ? 2 : 8, options.quick ? 0.3 : 0.6);
     }
   } finally {
     bed.close();

@@ -81,7 +81,7 @@ export interface PlainSample {
   readonly cpuPerPacketUs: number;
 }
 
-const PLAIN_RATE = 250_000;
+const PLAIN_RATE = 150_000;
 
 /** Plain UDP through the interface, in turns with `arpeggio run` and without. */
 export async function plainTraffic(bed: Bed, turns: number, seconds: number): Promise<PlainSample[]> {

@@ -45,7 +45,7 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
   frames for NDP; as for Arpeggio, its IPv4 addresses are on lo, and arp_ignore keeps the kernel silent about them. BPF at tc turns the request around in place and is the limit of what can be had.
 - Announcements and table swaps are asked of the packet thread through its TypeScript wrapper; a swap replaces half of
   10,000 entries every 100 ms, and the half that stays is asked for. All else is \`arpeggio run\`, one service per address.
-- Plain traffic: 250,000 UDP datagrams a second to a program on the responder's core, in turns with and without
+- Plain traffic: 150,000 UDP datagrams a second to a program on the responder's core, in turns with and without
   \`arpeggio run\` with 1,000 IPv4 and 1,000 IPv6 addresses on the interface.
 
 ## What was seen

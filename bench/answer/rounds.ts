@@ -38,7 +38,7 @@ export const FULL_PLAN: RoundPlan = {
   sizes: SIZES,
   families: ['arp', 'ndp'],
   saturatedSeconds: 0.8,
-  latencySeconds: 1.5,
+  latencySeconds: 1.2,
   searchSteps: 6,
 };
 
@@ -65,7 +65,7 @@ async function searchLossless(
     const rate = (low + high) / 2;
     let passed: LoadResult | null = null;
     for (let attempt = 0; attempt < 2 && passed === null; attempt += 1) {
-      const result = await load(bed, running.cost, { family, addresses: MIDDLE_SIZE, rate, seconds: 0.4 });
+      const result = await load(bed, running.cost, { family, addresses: MIDDLE_SIZE, rate, seconds: 0.3 });
       if (result.loss < LOSS_LIMIT) passed = result;
     }
     if (passed === null) high = rate;

@@ -18,6 +18,7 @@ class Checker {
   }
 
   void sent(uint32_t index) { outstanding_[index] += 1; }
+  void not_sent(uint32_t index) { outstanding_[index] -= 1; }
 
   // Returns the index of the address that was answered rightly, -1 for any other frame.
   int64_t received(const uint8_t* frame, size_t length) {

@@ -62,7 +62,11 @@ int run_load(const Options& options) {
     for (size_t i = 0; i < count; i += 1)
       if (plan[at + i].index >= 0) checker.sent(static_cast<uint32_t>(plan[at + i].index));
     const size_t gone = io.send(frames, count);
-    for (size_t i = 0; i < gone; i += 1) sent_owned += plan[at + i].index >= 0;
+    for (size_t i = 0; i < count; i += 1) {
+      if (plan[at + i].index < 0) continue;
+      if (i < gone) sent_owned += 1;
+      else checker.not_sent(static_cast<uint32_t>(plan[at + i].index));
+    }
     sent += gone;
     at = (at + gone) % kPlanLength;
   };
