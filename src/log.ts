@@ -91,6 +91,7 @@ async function prettyStream(fd: number): Promise<DestinationStream> {
   return PinoPretty({
     destination: fd,
     sync: true,
+    singleLine: true,
     colorize: process.env.NO_COLOR ? false : process.stdout.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'module',

@@ -1,6 +1,6 @@
 // What serve: loopback says when it may not, cannot, or should not work.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { Netns, netnsSkip } from './serve_netns.js';
@@ -31,15 +31,9 @@ withNetns('without CAP_NET_ADMIN: which capability, and the way out', async (ns)
 });
 
 withNetns('with the capability of another user namespace only: the same error, and nothing on record', async (ns) => {
-  const root = ns.agent('unshare', '--user', '--map-root-user');
-  assert.equal((await root.call('setAddresses', ['192.0.2.10'])).error?.code, 'ERR_NO_CAP_NET_ADMIN');
+  const agent = ns.agent('unshare', '--user', '--map-root-user');
+  assert.equal((await agent.call('setAddresses', ['192.0.2.10'])).error?.code, 'ERR_NO_CAP_NET_ADMIN');
   assert.deepEqual(JSON.parse(readFileSync(ns.stateFile, 'utf8')).addresses, []);
-  await root.stop();
-  chmodSync(ns.directory, 0o777);
-  chmodSync(dirname(ns.stateFile), 0o777);
-  const user = ns.agent('setpriv', '--reuid', '65534', '--clear-groups', 'unshare', '--user', '--map-root-user');
-  assert.equal((await user.call('both', [], [ns.ref('eth0')])).error?.code, 'ERR_NO_CAP_NET_ADMIN');
-  assert.equal(ns.sysctl('eth0', 'arp_ignore'), 0);
   assert.deepEqual(ns.loopback(), []);
 });
 

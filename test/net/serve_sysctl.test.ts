@@ -74,6 +74,17 @@ withNetns('a value that somebody changed afterwards is kept by cleanup', async (
   assert.deepEqual(values(ns, 'eth0'), [8, 0]);
 });
 
+withNetns('a value that somebody spoils is set again, and cleanup restores the first one', async (ns) => {
+  ns.setSysctl('eth0', 'arp_announce', 1);
+  const agent = ns.agent();
+  await agent.ok('setInterfaces', [ns.ref('eth0')]);
+  ns.setSysctl('eth0', 'arp_announce', 0);
+  await agent.ok('setInterfaces', [ns.ref('eth0')]);
+  assert.deepEqual(values(ns, 'eth0'), [1, 2]);
+  await agent.ok('cleanup');
+  assert.deepEqual(values(ns, 'eth0'), [0, 1]);
+});
+
 withNetns('an interface that is deleted and made again is set again; one that is gone needs nothing', async (ns) => {
   const agent = ns.agent();
   await agent.ok('setInterfaces', [ns.ref('eth0')]);

@@ -66,7 +66,7 @@ test('pretty for a terminal: one line, the module before the message', async () 
     log.info({ count: 3 });
   });
   assert.match(text, /^\[\d\d:\d\d:\d\d\.\d{3}\] DEBUG: serve: changed\n/);
-  assert.match(text, /count: 3/);
+  assert.match(text, /{"count":3}/);
 });
 
 test('the level: option before LOG_LEVEL before info', () => {

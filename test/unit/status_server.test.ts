@@ -8,11 +8,28 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fetchStatus } from '../../src/status/client.js';
 import { parseListenAddress } from '../../src/status/listen_address.js';
-import { createStatusServer, type StatusHandlers } from '../../src/status/server.js';
+import {
+  createStatusServer as create,
+  type StatusHandlers,
+  type StatusServer,
+  type StatusServerOptions,
+} from '../../src/status/server.js';
 import { sampleStatus } from './status_sample.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'arpeggio-status-'));
-after(() => rmSync(directory, { recursive: true }));
+const servers: { close(): unknown }[] = [];
+
+after(async () => {
+  // A test that failed must not keep the others from being reported.
+  await Promise.all(servers.map((server) => server.close()));
+  rmSync(directory, { recursive: true });
+});
+
+async function createStatusServer(options: StatusServerOptions): Promise<StatusServer> {
+  const server = await create(options);
+  servers.push(server);
+  return server;
+}
 
 let count = 0;
 const socketPath = () => join(directory, 'run', `${++count}.sock`);
@@ -107,6 +124,7 @@ test('a socket that a dead process left is replaced, one in use is not', async (
 test('somebody else on the socket, who is no speaker', async () => {
   const socket = join(directory, 'other.sock');
   const other = createServer((_, response) => response.end('hello'));
+  servers.push(other);
   await new Promise<void>((resolve) => other.listen(socket, resolve));
   await assert.rejects(createStatusServer({ socket, listen: null, handlers: healthy }), {
     code: 'ERR_ALREADY_RUNNING',
@@ -174,6 +192,7 @@ test('no speaker: what to do about it', async () => {
 test('a speaker that does not answer in time, or hangs up', async () => {
   const silent = join(directory, 'silent.sock');
   const server = createNetServer();
+  servers.push(server);
   await new Promise<void>((resolve) => server.listen(silent, resolve));
   await assert.rejects(fetchStatus({ socket: silent, timeoutMs: 50 }), { message: /did not answer within 50 ms/ });
   server.on('connection', (socket) => socket.destroy());
