@@ -18,7 +18,7 @@ export const NODE_COUNT = 1;
 export const CLIENT_SWITCHES = ['switch-1', 'switch-2'];
 
 function host(name: string, switchName: string, number: number, sysctls: Readonly<Record<string, string>>): HostSpec {
-  const addresses = [`192.0.2.${number}/24`, `2001:db8::${number.toString(16)}/64`];
+  const addresses = [`192.0.2.${number}/24`, `2001:db8::${number}/64`];
   return { name, interfaces: [{ switch: switchName, addresses }], sysctls };
 }
 
