@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Family, NODE_ADDRESS } from './addresses.js';
-import { killCompanions, run } from './process.js';
+import { Companion, killCompanions, run } from './process.js';
 
 const PREFIX = 'arpeggio-bench-';
 
@@ -13,16 +13,21 @@ const GENERATOR_CORE = 0;
 const GENERATOR_MAC = '02:00:00:00:77:01';
 export const RESPONDER_MAC = '02:00:00:00:77:02'; // known to bench/bpf/answer.c
 
-/** Where the softirq work of the generator's interface is done, that is, who pays for receiving the replies. */
-export type ReplySoftirq =
-  /** In a thread on the generator's core: for rates and CPU time. */
-  | 'generator'
-  /** At the end of the responder's send: for latency, so that the generator may spin on its ring without a wake-up. */
-  | 'sender';
+/** Where the softirq work of the two interfaces is done, that is, who pays for receiving. */
+export type Softirq =
+  /** Each in a thread on its own side's core: for rates and CPU time. */
+  | 'threads'
+  /**
+   * Requests in a thread on the responder's core, replies at the end of the responder's send, so that the generator may
+   * spin on its ring without waiting for a thread: for latency under a storm.
+   */
+  | 'request-thread'
+  /** Both at the end of the sender's send, as if an interrupt had come at once: for latency at rest. */
+  | 'inline';
 
 /**
- * One veth pair between two network namespaces. Both ends take their softirq work to threads ("threaded NAPI"), pinned
- * so that the work of the responder's interface is done, and charged, on the responder's core.
+ * One veth pair between two network namespaces. Its ends can take their softirq work to threads ("threaded NAPI"),
+ * pinned so that the work of the responder's interface is done, and charged, on the responder's core.
  */
 export class Bed {
   readonly #id = process.pid.toString(36);
@@ -30,8 +35,8 @@ export class Bed {
   readonly #responderNamespace = `${PREFIX}${process.pid}-responder`;
   readonly generatorInterface = `bg${this.#id}`;
   readonly responderInterface = `br${this.#id}`;
-  #replySoftirq: ReplySoftirq | null = null;
-  #responderThread = 0;
+  #softirq: Softirq | null = null;
+  #requestThread = 0;
 
   private constructor(readonly generatorProgram: string) {}
 
@@ -65,6 +70,14 @@ export class Bed {
     return [...enter, 'taskset', '-c', `${RESPONDER_CORE}`, ...command];
   }
 
+  /**
+   * Keeps the responder's core from halting, without taking time from anybody: on a virtual machine the wake-up of a
+   * halted core costs more than all that is to be measured, and the same for everybody.
+   */
+  keepAwake(): Companion {
+    return new Companion(['chrt', '-i', '0', 'taskset', '-c', `${RESPONDER_CORE}`, this.generatorProgram, 'spin']);
+  }
+
   /** Runs `ip` in the responder's namespace. */
   ip(...args: string[]): Promise<string> {
     return run(['ip', '-n', this.#responderNamespace, ...args]);
@@ -84,15 +97,17 @@ export class Bed {
 
   /** Kernel threads whose run time is part of a reply's cost. */
   get responderThreads(): number[] {
-    return [this.#responderThread, ...kernelThreads((name) => name === `ksoftirqd/${RESPONDER_CORE}`)];
+    return [this.#requestThread, ...kernelThreads((name) => name === `ksoftirqd/${RESPONDER_CORE}`)];
   }
 
-  async setReplySoftirq(where: ReplySoftirq): Promise<void> {
-    if (this.#replySoftirq === where) return;
-    this.#replySoftirq = where;
-    await this.#setThreaded(this.#generatorNamespace, this.generatorInterface, where === 'generator');
-    if (where === 'sender') return;
-    // A new thread each time, and not pinned by itself.
+  async setSoftirq(where: Softirq): Promise<void> {
+    if (this.#softirq === where) return;
+    this.#softirq = where;
+    // The kernel makes a new thread each time, which is not pinned.
+    await this.#setThreaded(this.#responderNamespace, this.responderInterface, where !== 'inline');
+    if (where !== 'inline') this.#requestThread = await this.#pinSoftirq(this.responderInterface, RESPONDER_CORE);
+    await this.#setThreaded(this.#generatorNamespace, this.generatorInterface, where === 'threads');
+    if (where !== 'threads') return;
     const thread = await this.#pinSoftirq(this.generatorInterface, GENERATOR_CORE);
     // Ahead of the generator on their common core: a reply that finds the queue full there would count as lost.
     await run(['chrt', '-f', '-p', '10', `${thread}`]);
@@ -145,9 +160,7 @@ export class Bed {
     await this.ip('link', 'set', this.responderInterface, 'up');
     await this.setNodeAddress('arp');
     await this.setNodeAddress('ndp');
-    await this.#setThreaded(responder, this.responderInterface, true);
-    this.#responderThread = await this.#pinSoftirq(this.responderInterface, RESPONDER_CORE);
-    await this.setReplySoftirq('generator');
+    await this.setSoftirq('threads');
   }
 
   async #setThreaded(namespace: string, name: string, threaded: boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Family } from './addresses.js';
-import { type Bed, RESPONDER_MAC } from './bed.js';
+import { type Bed, RESPONDER_MAC, type Softirq } from './bed.js';
 import { Companion, run } from './process.js';
 
 /** What a responder costs: ids of its processes, none for the kernel. */
@@ -48,6 +48,7 @@ export interface LatencyOptions {
   readonly seconds: number;
   /** Foreign requests per second beside the one that is outstanding. */
   readonly storm?: number;
+  readonly softirq?: Softirq;
 }
 
 function base(bed: Bed, mode: string): string[] {
@@ -67,7 +68,7 @@ async function json<T>(command: readonly string[]): Promise<T> {
 }
 
 export async function load(bed: Bed, cost: Cost, options: LoadOptions): Promise<LoadResult> {
-  await bed.setReplySoftirq('generator');
+  await bed.setSoftirq('threads');
   const { family, addresses, rate, seconds, foreign = 0 } = options;
   const result = await json<{
     seconds: number;
@@ -96,18 +97,20 @@ export async function load(bed: Bed, cost: Cost, options: LoadOptions): Promise<
 }
 
 export async function latency(bed: Bed, options: LatencyOptions): Promise<LatencyResult> {
-  await bed.setReplySoftirq('sender');
-  const { family, addresses, seconds, storm = 0 } = options;
+  const { family, addresses, seconds, storm = 0, softirq = 'inline' } = options;
+  await bed.setSoftirq(softirq);
+  const spinner = bed.keepAwake();
   const result = await json<Omit<LatencyResult, 'lost'> & { answered: number }>([
     ...base(bed, 'latency'),
     ...flags({ family, addresses, seconds, storm, rate: 2000 }),
   ]);
+  await spinner.stop();
   return { ...result, lost: result.asked - result.answered };
 }
 
 /** Waits until every address was answered rightly once. */
 export async function untilReady(bed: Bed, family: Family, addresses: number): Promise<void> {
-  await bed.setReplySoftirq('generator');
+  await bed.setSoftirq('threads');
   const { answered } = await json<{ answered: number }>([...base(bed, 'ready'), ...flags({ family, addresses })]);
   if (answered < addresses) throw new Error(`only ${answered} of ${addresses} addresses are answered`);
 }
@@ -120,7 +123,7 @@ export interface WatchResult {
 
 /** Starts to listen for announcements; the returned function waits for the last one. */
 export async function watch(bed: Bed, family: Family, addresses: number): Promise<() => Promise<WatchResult>> {
-  await bed.setReplySoftirq('generator');
+  await bed.setSoftirq('threads');
   const companion = new Companion([...base(bed, 'watch'), ...flags({ family, addresses, timeout: 10 })]);
   await companion.line();
   return async () => {
@@ -144,7 +147,7 @@ export interface DatagramResult {
 
 /** Plain UDP datagrams to a program on the responder's core; its time, the softirq's and `cost`'s count. */
 export async function datagrams(bed: Bed, cost: Cost, options: DatagramOptions): Promise<DatagramResult> {
-  await bed.setReplySoftirq('generator');
+  await bed.setSoftirq('threads');
   const { source, target, rate, seconds } = options;
   const sink = new Companion(bed.onResponder(bed.generatorProgram, 'udp-sink'));
   await sink.line();

@@ -92,6 +92,7 @@ export function tables(results: Results): { title: string; text: string }[] {
           'owned answered',
           'storm: lost',
           'storm: p50 µs',
+          'calm: p50 µs',
           'storm: p99.9 µs',
         ],
         perPeer((peer) => [

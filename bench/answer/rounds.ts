@@ -20,8 +20,10 @@ export interface Sample {
   readonly idle: LatencyResult;
   /** At saturation, with 90 % of the requests for foreign addresses. */
   readonly noisy: LoadResult | null;
-  /** Latency while 200,000 foreign requests a second arrive. */
+  /** Latency while 200,000 foreign requests a second arrive on the responder's core. */
   readonly storm: LatencyResult | null;
+  /** The same without the storm. */
+  readonly calm: LatencyResult | null;
   /** The fastest load with less than 0.1 % loss; null when none was found. */
   readonly lossless: LoadResult | null;
 }
@@ -92,6 +94,7 @@ async function measure(
     const seconds = plan.saturatedSeconds;
     const saturated = await load(bed, running.cost, { ...common, rate: 0, seconds });
     const idle = await latency(bed, { ...common, seconds: plan.latencySeconds });
+    const onThread = { ...common, seconds: plan.latencySeconds, softirq: 'request-thread' } as const;
     const all = addresses === MIDDLE_SIZE;
     const searched = all && family === 'arp' && plan.searchSteps > 0;
     return {
@@ -101,7 +104,8 @@ async function measure(
       saturated,
       idle,
       noisy: all ? await load(bed, running.cost, { ...common, rate: 0, seconds, foreign: NOISE_SHARE }) : null,
-      storm: all ? await latency(bed, { ...common, seconds: plan.latencySeconds, storm: STORM_PER_SECOND }) : null,
+      storm: all ? await latency(bed, { ...onThread, storm: STORM_PER_SECOND }) : null,
+      calm: all ? await latency(bed, onThread) : null,
       lossless: searched ? await searchLossless(bed, running, family, saturated.sentPerSecond, plan.searchSteps) : null,
     };
   } finally {

@@ -14,7 +14,8 @@ int main(int count, char** arguments) {
   if (mode == "udp") return bench::run_udp(options);
   if (mode == "udp-sink") return bench::run_udp_sink(options);
   if (mode == "tune") return bench::run_tune(options);
+  if (mode == "spin") return bench::run_spin(options);
   if (mode == "fill-map") return bench::run_fill_map(options);
-  std::fprintf(stderr, "usage: generator load|latency|watch|ready|udp|udp-sink|tune|fill-map --NAME VALUE ...\n");
+  std::fprintf(stderr, "usage: generator load|latency|watch|ready|udp|udp-sink|tune|spin|fill-map --NAME VALUE ...\n");
   return 2;
 }

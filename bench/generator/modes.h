@@ -12,6 +12,7 @@ int run_ready(const Options& options);    // asks for each address until all hav
 int run_udp(const Options& options);      // plain UDP datagrams through the same interface
 int run_udp_sink(const Options& options);  // receives them; prints how many on SIGTERM
 int run_tune(const Options& options);      // offloads of a veth end; prints nothing
+int run_spin(const Options& options);      // keeps a core from halting, until it is ended
 int run_fill_map(const Options& options);  // service IPs into the tc program's map; prints nothing
 
 }  // namespace bench
