@@ -26,7 +26,7 @@ export function unusableLink(link: LinkInfo): string | null {
   if (link.loopback) return 'is a loopback interface, which no other host can reach';
   if (link.enslaved) return 'belongs to a bond, bridge or team; name its master instead';
   if (link.noArp) return 'does no address resolution (NOARP)';
-  if (!link.ethernet) return 'is not an Ethernet interface';
+  if (!link.ethernet || link.mac === '') return 'is not an Ethernet interface';
   return null;
 }
 

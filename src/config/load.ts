@@ -1,7 +1,8 @@
 import type { Config } from './config.js';
 import { crossMistakes } from './cross_check.js';
+import type { Position } from './lines.js';
 import { nearest } from './nearest.js';
-import type { Position, Positions } from './positions.js';
+import type { Positions } from './positions.js';
 import { formatPath, type Path, type Problem, sortProblems } from './problem.js';
 import { quickRead } from './quick_read.js';
 import { readYaml } from './read_yaml.js';

@@ -1,20 +1,16 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, type LineCounter, type Node, type Pair } from 'yaml';
+import { type Alias, type Document, isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, visit } from 'yaml';
+import { Lines, type Position } from './lines.js';
 import type { Path } from './problem.js';
-
-/** Line and column, both from 1. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
 
 /** Finds where the parts of a parsed YAML document stand in its text. */
 export class Positions {
   readonly #document: Document.Parsed;
-  readonly #lines: LineCounter;
+  readonly #lines: Lines;
+  #targets: ReadonlyMap<Alias, Node | null> | null = null;
 
-  constructor(document: Document.Parsed, lines: LineCounter) {
+  constructor(document: Document.Parsed, text: string) {
     this.#document = document;
-    this.#lines = lines;
+    this.#lines = new Lines(text);
   }
 
   /** The value at `path`; where it does not exist, the nearest thing around it that does. */
@@ -28,9 +24,7 @@ export class Positions {
   }
 
   atOffset(offset: number): Position {
-    const { line, col } = this.#lines.linePos(offset);
-    // An empty text has no first line for the counter.
-    return { line: Math.max(1, line), column: Math.max(1, col) };
+    return this.#lines.position(offset);
   }
 
   #find(path: Path): { offset: number; keyOffset: number } {
@@ -38,7 +32,10 @@ export class Positions {
     let offset = startOf(node) ?? 0;
     let keyOffset = offset;
     for (const step of path) {
-      if (isAlias(node)) node = node.resolve(this.#document);
+      if (isAlias(node)) {
+        this.#targets ??= aliasTargets(this.#document);
+        node = this.#targets.get(node);
+      }
       let next: unknown;
       if (isMap(node)) {
         const pair = node.items.find((item) => keyText(item) === String(step));
@@ -55,6 +52,21 @@ export class Positions {
     }
     return { offset, keyOffset };
   }
+}
+
+/** What each alias stands for; null: nothing. (Alias.resolve walks the whole document for each.) */
+export function aliasTargets(document: Document.Parsed): Map<Alias, Node | null> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node | null>();
+  visit(document, {
+    Node(_, node) {
+      if (node.anchor) anchors.set(node.anchor, node);
+    },
+    Alias(_, alias) {
+      targets.set(alias, anchors.get(alias.source) ?? null);
+    },
+  });
+  return targets;
 }
 
 /** A pair's key as plain JavaScript objects have it. */

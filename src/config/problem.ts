@@ -15,10 +15,12 @@ export interface Problem {
   readonly message: string;
 }
 
-/** `FILE:LINE:COLUMN: path: what is wrong`, without the parts that the problem does not have. */
+/** `FILE:LINE:COLUMN: path: what is wrong`, without the parts that the problem does not have. One line, safe for a terminal. */
 export function formatProblem(problem: Problem): string {
   const place = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
-  return [place, ...(problem.path ? [problem.path] : []), problem.message].join(': ');
+  return [place, ...(problem.path ? [problem.path] : []), problem.message]
+    .join(': ')
+    .replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** "services.1.addresses.0"; a key that is no plain word in quotes. */

@@ -1,5 +1,4 @@
-import { LineCounter } from 'yaml';
-import type { Position } from './positions.js';
+import { Lines, type Position } from './lines.js';
 import type { Path } from './problem.js';
 import { readYaml } from './read_yaml.js';
 
@@ -46,13 +45,14 @@ export function quickRead(text: string): QuickText | null {
   const value = rest.value as Record<string, unknown> | null;
   if (rest.mistakes.length > 0 || typeof value !== 'object' || value?.services !== null) return null;
   value.services = block.services;
+  const lines = new Lines(text);
   return {
     value,
     offset: ([root, service, key, index]) =>
       root === 'services' && key === 'addresses'
         ? (block.addressOffsets[service as number]?.[index as number] ?? null)
         : null,
-    position: positionsIn(text),
+    position: (offset) => lines.position(offset),
   };
 }
 
@@ -127,16 +127,4 @@ function readServices(text: string, start: number): ServicesBlock | null {
 
 function unquoted(scalar: string): string {
   return scalar[0] === '"' || scalar[0] === "'" ? scalar.slice(1, -1) : scalar;
-}
-
-function positionsIn(text: string): (offset: number) => Position {
-  let lines: LineCounter | null = null;
-  return (offset) => {
-    if (!lines) {
-      lines = new LineCounter();
-      for (let start = 0; start >= 0; start = text.indexOf('\n', start) + 1 || -1) lines.addNewLine(start);
-    }
-    const { line, col } = lines.linePos(offset);
-    return { line, column: col };
-  };
 }

@@ -1,6 +1,7 @@
-import { Composer, type CST, type Document, Lexer, LineCounter, Parser, visit } from 'yaml';
+import { Composer, type CST, type Document, isCollection, isScalar, Lexer, Parser, visit } from 'yaml';
 import { duplicateKeys } from './duplicate_keys.js';
-import { type Position, Positions } from './positions.js';
+import type { Position } from './lines.js';
+import { aliasTargets, Positions } from './positions.js';
 import type { Path } from './problem.js';
 
 /** Collections and their items that are open at one place. A text of 10,000 brackets would exhaust the composer's stack. */
@@ -25,13 +26,12 @@ export interface YamlText {
 
 /** Reads one YAML document. Throws nothing. */
 export function readYaml(text: string): YamlText {
-  const lines = new LineCounter();
   const tooDeep = { offset: null as number | null };
   const composer = new Composer({ uniqueKeys: false, logLevel: 'error' });
-  const [document, second] = composer.compose(shallowTokens(text, lines, tooDeep), true, text.length) as Iterable<
+  const [document, second] = composer.compose(shallowTokens(text, tooDeep), true, text.length) as Iterable<
     Document.Parsed | undefined
   >;
-  const positions = new Positions(document!, lines);
+  const positions = new Positions(document!, text);
   const mistakes: YamlMistake[] = [];
   const add = (message: string, offset: number, path: Path = []): void => {
     mistakes.push({ position: positions.atOffset(offset), path, message });
@@ -41,10 +41,14 @@ export function readYaml(text: string): YamlText {
     return { value: undefined, mistakes, positions };
   }
   // Warnings too: a tag that means nothing here leaves a value that is not what it seems.
-  for (const { message, pos } of [...document!.errors, ...document!.warnings]) add(`YAML: ${message}`, pos[0]);
+  for (const { message, pos } of [...document!.errors, ...document!.warnings]) {
+    const open = unclosedAt(document!, text, pos[0], message);
+    if (open === null) add(`YAML: ${message}`, pos[0]);
+    else add(`YAML: this ${text[open]} is never closed, or what follows is not indented enough`, open);
+  }
   if (second) add('YAML: a second document begins here; a configuration is one', second.range[0]);
-  const alias = unresolvedAlias(document!);
-  if (alias) add(`YAML: there is no anchor &${alias.name} before this alias`, alias.offset);
+  for (const [alias, target] of text.includes('*') ? aliasTargets(document!) : [])
+    if (!target) add(`YAML: there is no anchor &${alias.source} before this alias`, alias.range?.[0] ?? 0);
   if (mistakes.length > 0) return { value: undefined, mistakes, positions };
 
   for (const { path, offset, firstOffset } of duplicateKeys(document!.contents))
@@ -58,9 +62,8 @@ export function readYaml(text: string): YamlText {
 }
 
 /** The tokens of the text; none once it nests too deeply, where `tooDeep` gets the offset. */
-function* shallowTokens(text: string, lines: LineCounter, tooDeep: { offset: number | null }): Generator<CST.Token> {
-  lines.addNewLine(0);
-  const parser = new Parser(lines.addNewLine);
+function* shallowTokens(text: string, tooDeep: { offset: number | null }): Generator<CST.Token> {
+  const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
     yield* parser.next(lexeme);
     if (parser.stack.length > MAX_OPEN) {
@@ -71,13 +74,19 @@ function* shallowTokens(text: string, lines: LineCounter, tooDeep: { offset: num
   yield* parser.end();
 }
 
-function unresolvedAlias(document: Document.Parsed): { name: string; offset: number } | null {
-  let found: { name: string; offset: number } | null = null;
+/**
+ * Where the bracket or quote stands whose missing end the parser reports at `offset`, which is where it gave up and
+ * often the end of the file; null if the message is about something else.
+ */
+function unclosedAt(document: Document.Parsed, text: string, offset: number, message: string): number | null {
+  const quoted = message.startsWith('Missing closing');
+  if (!quoted && !message.startsWith('Flow ')) return null;
+  let found: number | null = null;
   visit(document, {
-    Alias(_, node) {
-      if (node.resolve(document)) return undefined;
-      found = { name: node.source, offset: node.range?.[0] ?? 0 };
-      return visit.BREAK;
+    Node(_, node) {
+      const range = node.range;
+      if (!range || (range[1] !== offset && range[2] !== offset)) return;
+      if (quoted ? isScalar(node) && /["']/.test(text[range[0]]!) : isCollection(node) && node.flow) found = range[0];
     },
   });
   return found;

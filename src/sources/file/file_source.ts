@@ -69,7 +69,12 @@ export class FileSource {
   start(): void {
     if (this.#watcher) return;
     const watcher = new PathWatcher(this.#options.file, () => this.#schedule());
-    watcher.refresh();
+    try {
+      watcher.refresh();
+    } catch (error) {
+      watcher.close();
+      throw error;
+    }
     this.#watcher = watcher;
     this.#schedule();
   }

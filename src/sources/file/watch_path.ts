@@ -22,7 +22,7 @@ export class PathWatcher {
 
   /**
    * Watches the way that the path takes now. Call it again after an event, before reading: the way may be another one.
-   * Throws ArpeggioError ERR_SYSTEM if its end cannot be watched.
+   * Throws ArpeggioError ERR_SYSTEM if its end cannot be watched; the rest of it is then.
    */
   refresh(): void {
     const { directories, file } = wayTo(this.#file);
