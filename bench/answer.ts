@@ -50,7 +50,8 @@ function cpuModel(): string {
 
 function commit(): string {
   try {
-    const git = (...args: string[]): string => execFileSync('git', ['-C', ROOT, ...args], { encoding: 'utf8' }).trim();
+    const git = (...args: string[]): string =>
+      execFileSync('git', ['-C', ROOT, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
     const changed = git('status', '--porcelain', '--', 'native', 'src', 'bench/answer', 'bench/generator') !== '';
     return git('rev-parse', '--short', 'HEAD') + (changed ? ' with uncommitted changes' : '');
   } catch {
@@ -104,7 +105,7 @@ async function main(): Promise<void> {
       say('memory and plain traffic');
       for (const addresses of [1, 10_000])
         memory.push({ addresses, mb: await memoryMb(bed, addresses, options.quick ? 1000 : 5000) });
-      plain = await plainTraffic(bed, options.quick ? 2 : 8, options.quick ? 0.3 : 0.6);
+      plain = await plainTraffic(bed, options.quick ? 1 : 8, options.quick ? 0.3 : 0.6);
     }
   } finally {
     bed.close();

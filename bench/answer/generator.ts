@@ -1,5 +1,5 @@
 import type { Family } from './addresses.js';
-import { type Bed, RESPONDER_MAC, type Softirq } from './bed.js';
+import { type Bed, GENERATOR_PRIORITY, RESPONDER_MAC, type Softirq } from './bed.js';
 import { Companion, run } from './process.js';
 
 /** What a responder costs: ids of its processes, none for the kernel. */
@@ -81,7 +81,7 @@ export async function load(bed: Bed, cost: Cost, options: LoadOptions): Promise<
     processNs: number;
   }>([
     ...base(bed, 'load'),
-    ...flags({ family, addresses, rate, seconds, foreign, warmup: 0.2 }),
+    ...flags({ family, addresses, rate, seconds, foreign, warmup: 0.2, priority: GENERATOR_PRIORITY }),
     ...costFlags(bed, cost),
   ]);
   if (result.ringDrops > 0) throw new Error(`the generator itself lost ${result.ringDrops} replies`);

@@ -93,7 +93,7 @@ export function compareWithGoals(results: Results): GoalOutcome[] {
     );
   }
   for (const { addresses, mb } of results.memoryMb) {
-    atMost(`memory with ${addresses.toLocaleString('en')} addresses`, 70, mb, ' MB');
+    atMost(`memory, ${addresses.toLocaleString('en')} addresses`, 70, mb, ' MB');
   }
   for (const protocol of ['ipv4', 'ipv6'] as const) {
     const of = (withArpeggio: boolean, value: (sample: Results['plain'][number]) => number): number =>

@@ -121,6 +121,10 @@ export function tables(results: Results): { title: string; text: string }[] {
             short,
           ),
           spread(
+            of(peer, MIDDLE_SIZE, (sample) => sample.calm?.p50Us),
+            short,
+          ),
+          spread(
             of(peer, MIDDLE_SIZE, (sample) => sample.storm?.p999Us),
             short,
           ),
@@ -188,7 +192,7 @@ function furtherTables(results: Results): { title: string; text: string }[] {
     );
   }
   for (const { addresses, mb } of results.memoryMb) {
-    rows.push([`memory with ${addresses.toLocaleString('en')} IPv4 addresses, MB`, mb.toFixed(1)]);
+    rows.push([`memory, ${addresses.toLocaleString('en')} IPv4 addresses, MB`, mb.toFixed(1)]);
   }
   for (const protocol of ['ipv4', 'ipv6'] as const) {
     for (const withArpeggio of [false, true]) {

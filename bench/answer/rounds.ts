@@ -48,7 +48,7 @@ export const QUICK_PLAN: RoundPlan = {
   sizes: [MIDDLE_SIZE],
   families: ['arp', 'ndp'],
   saturatedSeconds: 0.5,
-  latencySeconds: 0.8,
+  latencySeconds: 0.6,
   searchSteps: 0,
 };
 

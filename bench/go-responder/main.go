@@ -8,14 +8,15 @@ import (
 	"flag"
 	"log"
 	"net"
+	"syscall"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/packet"
 )
 
 const (
-	serviceBase4 = 0x0a4d0100 // as in bench/generator/frames.h
-	serviceBase6 = 0x000a0000
+	serviceBase4  = 0x0a4d0100 // as in bench/generator/frames.h
+	serviceBase6  = 0x000a0000
 	etherTypeIPv6 = 0x86dd
 	ndpLength     = 86 // Ethernet, IPv6, NS or NA, one link-layer address option
 )
@@ -70,6 +71,9 @@ func answerNDP(ifi *net.Interface, addresses int) error {
 		binary.BigEndian.PutUint32(address[12:], serviceBase6+uint32(index))
 		table[address] = struct{}{}
 	}
+	if err := joinGroups(ifi, addresses); err != nil {
+		return err
+	}
 	socket, err := packet.Listen(ifi, packet.Raw, etherTypeIPv6, nil)
 	if err != nil {
 		return err
@@ -90,6 +94,33 @@ func answerNDP(ifi *net.Interface, addresses int) error {
 		advertise(reply, request, ifi.HardwareAddr)
 		_, _ = socket.WriteTo(reply, &packet.Addr{HardwareAddr: net.HardwareAddr(request[6:12])})
 	}
+}
+
+// joinGroups joins the solicited-node group of every address (RFC 4291 2.7.1), as snooping switches demand.
+func joinGroups(ifi *net.Interface, addresses int) error {
+	fd := -1
+	for index := 0; index < addresses; {
+		group := &syscall.IPv6Mreq{Interface: uint32(ifi.Index)}
+		copy(group.Multiaddr[:], net.ParseIP("ff02::1:ff00:0"))
+		low := serviceBase6 + uint32(index)
+		group.Multiaddr[13], group.Multiaddr[14], group.Multiaddr[15] = byte(low>>16), byte(low>>8), byte(low)
+		var err error = syscall.ENOMEM
+		if fd >= 0 {
+			err = syscall.SetsockoptIPv6Mreq(fd, syscall.IPPROTO_IPV6, syscall.IPV6_JOIN_GROUP, group)
+		}
+		if err == syscall.ENOMEM {
+			// optmem_max bounds the groups of one socket: go on with another. It is closed at the end of the process.
+			if fd, err = syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		index++
+	}
+	return nil
 }
 
 // advertise fills in the solicited Neighbor Advertisement that answers the request (RFC 4861 7.2.4).
