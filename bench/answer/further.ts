@@ -7,6 +7,8 @@ import { residentMb, runArpeggio, writeConfig } from './peers.js';
 import { Companion } from './process.js';
 
 const MANY = 10_000;
+/** When the generator's core is taken away for half a millisecond, the queue of its interface overflows. */
+const ATTEMPTS = 5;
 const PROGRAM = join(import.meta.dirname, 'addon_program.js');
 
 async function startAddonProgram(bed: Bed, family: Family): Promise<Companion> {
@@ -25,12 +27,16 @@ export async function announcementsMs(bed: Bed, family: Family): Promise<number>
   const companion = await startAddonProgram(bed, family);
   try {
     await untilReady(bed, family, MANY);
-    const last = await watch(bed, family, MANY);
-    companion.write('announce');
-    const { askedNs } = JSON.parse(await companion.line()) as { askedNs: string };
-    const { distinct, lastNs } = await last();
-    if (distinct < MANY) throw new Error(`only ${distinct} of ${MANY} addresses were announced`);
-    return Number(lastNs - BigInt(askedNs)) / 1e6;
+    let missing = 0;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const last = await watch(bed, family, MANY);
+      companion.write('announce');
+      const { askedNs } = JSON.parse(await companion.line()) as { askedNs: string };
+      const { distinct, lastNs } = await last();
+      if (distinct === MANY) return Number(lastNs - BigInt(askedNs)) / 1e6;
+      missing = MANY - distinct;
+    }
+    throw new Error(`${ATTEMPTS} times not all ${MANY} announcements arrived; the last time ${missing} were missing`);
   } finally {
     await companion.stop();
   }

@@ -124,7 +124,7 @@ export interface WatchResult {
 /** Starts to listen for announcements; the returned function waits for the last one. */
 export async function watch(bed: Bed, family: Family, addresses: number): Promise<() => Promise<WatchResult>> {
   await bed.setSoftirq('threads');
-  const companion = new Companion([...base(bed, 'watch'), ...flags({ family, addresses, timeout: 10 })]);
+  const companion = new Companion([...base(bed, 'watch'), ...flags({ family, addresses, timeout: 1 })]);
   await companion.line();
   return async () => {
     const result = JSON.parse(await companion.line()) as { distinct: number; lastNs: string };
