@@ -12,7 +12,10 @@ export interface GoalOutcome {
   readonly met: boolean;
 }
 
-/** An answer later than this counts as late while tables are swapped. A client asks again after a second. */
+/**
+ * An answer later than this counts as late while tables are swapped, unless the same table left alone was as slow: the
+ * machine may take the core away. A client asks again after a second.
+ */
 const LATE_US = 10_000;
 /** "Unchanged" on a machine that is not quiet. */
 const UNCHANGED = 1.1;
@@ -38,7 +41,12 @@ export function compareWithGoals(results: Results): GoalOutcome[] {
   };
   const atMost = (what: string, goal: number, seen: number | null, unit = 'x'): void => {
     if (seen === null || Number.isNaN(seen)) return;
-    outcomes.push({ what, wanted: `<= ${goal}${unit}`, seen: `${fixed(seen)}${unit}`, met: seen <= goal });
+    outcomes.push({
+      what,
+      wanted: `<= ${Number(goal.toFixed(2))}${unit}`,
+      seen: `${fixed(seen)}${unit}`,
+      met: seen <= goal,
+    });
   };
 
   for (const family of ['arp', 'ndp'] as const) {
@@ -87,7 +95,7 @@ export function compareWithGoals(results: Results): GoalOutcome[] {
     );
     atMost(
       'slowest answer while tables are swapped',
-      LATE_US / 1000,
+      Math.max(LATE_US, ...results.swaps.map(({ still }) => still.maxUs)) / 1000,
       Math.max(...results.swaps.map(({ swapping }) => swapping.maxUs)) / 1000,
       ' ms',
     );
