@@ -64,12 +64,8 @@ class IpTable {
   };
 
   static uint64_t hash_of(const wire::IpAddress& address) {
-    uint64_t high;
-    uint64_t low;
-    std::memcpy(&high, address.bytes.data(), 8);
-    std::memcpy(&low, address.bytes.data() + 8, 8);
-    uint64_t hash = (high ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
-    hash = (hash ^ (hash >> 32) ^ low) * 0xc4ceb9fe1a85ec53u;
+    uint64_t hash = (address.half(0) ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
+    hash = (hash ^ (hash >> 32) ^ address.half(1)) * 0xc4ceb9fe1a85ec53u;
     hash ^= hash >> 29;
     hash *= 0x9e3779b97f4a7c15u;
     return hash ^ (hash >> 32);

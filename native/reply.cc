@@ -97,6 +97,11 @@ Verdict reply_to_arp(const Frame& frame, const IpTable& table, bool expired, con
     verdict.rival = {RivalKind::kArpProbe, wire::load_mac(arp.sha())};
   }
   if (!answer) return verdict;
+  // Two hosts that both only try for an address (RFC 5227 2.1.1): neither may answer.
+  if (is_probe && (verdict.entry->tentative & slot_bit(interface.slot)) != 0) {
+    verdict.drop = DropReason::kTentative;
+    return verdict;
+  }
   verdict.reply_size = wire::store_arp_frame(
       out, {arp.sha(), wire::kArpReply, interface.mac.data(), arp.tpa(), arp.sha(), arp.spa()});
   return verdict;
@@ -110,12 +115,12 @@ Verdict reply_to_solicitation(const Frame& frame, const wire::Ipv6View& ip, cons
   if (is_dad) {
     uint8_t group[16];
     wire::store_solicited_node_group(group, solicitation.target());
-    if (options.source_link_layer_address != nullptr || std::memcmp(ip.destination(), group, sizeof group) != 0) {
+    if (options.link_layer_address != nullptr || std::memcmp(ip.destination(), group, sizeof group) != 0) {
       return drop(DropReason::kBadUnspecifiedSource);
     }
   } else {
     // Without SLLAO (a reachability probe) the answer goes to whoever sent the frame.
-    if (options.source_link_layer_address != nullptr) sender_mac = options.source_link_layer_address;
+    if (options.link_layer_address != nullptr) sender_mac = options.link_layer_address;
     if (wire::is_ipv6_multicast(ip.source()) || wire::is_ipv6_loopback(ip.source()) ||
         !wire::is_unicast_mac(sender_mac)) {
       return drop(DropReason::kSenderNotUnicast);
@@ -155,7 +160,7 @@ Verdict drop_advertisement(const Frame& frame, const wire::Ipv6View& ip, const w
   const bool solicited = (advertisement.bytes[4] & 0x40) != 0;
   if (solicited && wire::is_ipv6_multicast(ip.destination())) return drop(DropReason::kBadFlag);
   const uint8_t* mac =
-      options.target_link_layer_address != nullptr ? options.target_link_layer_address : frame.bytes + 6;
+      options.link_layer_address != nullptr ? options.link_layer_address : frame.bytes + 6;
   if (interface.own_macs->contains(mac)) return drop(DropReason::kOwnFrame);
   const IpTableEntry* entry = find_claimed(table, IpAddress::from_ipv6(advertisement.target()), interface.slot);
   if (entry == nullptr) return drop(DropReason::kNotARequest);
@@ -203,10 +208,12 @@ Verdict reply_to_ipv6(const Frame& frame, const IpTable& table, bool expired, co
   // The table keeps IPv4 in mapped form; nobody may reach those entries through NDP.
   if (IpAddress::from_ipv6(ndp.target()).is_ipv4()) return drop(DropReason::kAddressNotAnnounced);
   if (IpAddress::from_ipv6(ip.source()).is_ipv4()) return drop(DropReason::kSenderNotUnicast);
-  const wire::NdpOptions options =
-      wire::parse_ndp_options(upper.bytes + wire::kNdpMessageSize, upper.size - wire::kNdpMessageSize);
+  const bool is_advertisement = ndp.type() == wire::kNeighborAdvertisement;
+  const wire::NdpOptions options = wire::parse_ndp_options(
+      upper.bytes + wire::kNdpMessageSize, upper.size - wire::kNdpMessageSize,
+      is_advertisement ? wire::kOptionTargetLinkLayerAddress : wire::kOptionSourceLinkLayerAddress);
   if (!options.valid) return drop(DropReason::kBadOption);
-  if (ndp.type() == wire::kNeighborAdvertisement) return drop_advertisement(frame, ip, ndp, options, table, interface);
+  if (is_advertisement) return drop_advertisement(frame, ip, ndp, options, table, interface);
   return reply_to_solicitation(frame, ip, ndp, options, table, expired, interface, out);
 }
 

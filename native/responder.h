@@ -56,7 +56,8 @@ class Responder {
 
   bool ebpf_in_use() const { return filter_.available(); }
   const std::string& ebpf_reason() const { return filter_.reason(); }
-  // Nice value of the thread: 0 where raising it was not permitted.
+  // Whether the thread runs under SCHED_FIFO; if not, its nice value: 0 where raising it was not permitted either.
+  bool fifo() const { return fifo_.load(std::memory_order_relaxed); }
   int nice() const { return nice_.load(std::memory_order_relaxed); }
 
  private:
@@ -101,6 +102,7 @@ class Responder {
   AddressFilter filter_;
   InterfaceCounters interface_counters_[kMaxSlots];
   AddressCounterStore address_counters_;
+  std::atomic<bool> fifo_{false};
   std::atomic<int> nice_{0};
   std::atomic<int64_t> deadline_ns_{0};
   FileDescriptor wakeup_;  // eventfd

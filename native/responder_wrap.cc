@@ -278,6 +278,7 @@ Napi::Value ResponderWrap::describe(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ebpf", Napi::Boolean::New(env, responder.ebpf_in_use()));
   object.Set("ebpfReason", responder.ebpf_reason());
+  object.Set("fifo", Napi::Boolean::New(env, responder.fifo()));
   object.Set("nice", Napi::Number::New(env, responder.nice()));
   return object;
 }

@@ -30,11 +30,18 @@ struct IpAddress {
     return std::memcmp(bytes.data(), kMappedPrefix, sizeof kMappedPrefix) == 0;
   }
 
+  uint64_t half(size_t index) const {
+    uint64_t value;
+    std::memcpy(&value, bytes.data() + index * 8, sizeof value);
+    return value;
+  }
+
   const uint8_t* ipv4() const { return bytes.data() + 12; }
   const uint8_t* ipv6() const { return bytes.data(); }
 
-  bool operator==(const IpAddress& other) const { return bytes == other.bytes; }
-  bool operator!=(const IpAddress& other) const { return bytes != other.bytes; }
+  // Two words: a call of memcmp for each look-up shows in profiles.
+  bool operator==(const IpAddress& other) const { return half(0) == other.half(0) && half(1) == other.half(1); }
+  bool operator!=(const IpAddress& other) const { return !(*this == other); }
   bool operator<(const IpAddress& other) const { return bytes < other.bytes; }
 };
 

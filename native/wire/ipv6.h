@@ -40,31 +40,38 @@ struct UpperLayer {
   size_t size;
 };
 
-// Walks hop-by-hop, routing and destination-option headers from `payload` to the ICMPv6 message.
-// Bounded by the payload: each header has at least 8 bytes.
+// Whether all options of a hop-by-hop or destination options header may be skipped by who does not know them
+// (RFC 8200 4.2: the two highest bits of the type are 00), and lie within the header.
+inline bool may_skip_options(const uint8_t* options, size_t size) {
+  while (size > 0) {
+    const uint8_t type = options[0];
+    if ((type & 0xc0) != 0) return false;
+    const size_t option_size = type == 0 /* Pad1 */ ? 1 : size < 2 ? size + 1 : size_t{2} + options[1];
+    if (option_size > size) return false;
+    options += option_size;
+    size -= option_size;
+  }
+  return true;
+}
+
+// Walks extension headers from `payload` to the ICMPv6 message. Bounded by the payload: each has at least 8 bytes.
+// Headers that RFC 8200 lets nobody skip end the walk: hop-by-hop options behind another header, options that ask to be
+// discarded when unknown, a routing header on its way to somebody else.
 inline UpperLayer find_icmpv6(uint8_t next_header, const uint8_t* payload, size_t size) {
-  for (;;) {
-    switch (next_header) {
-      case kNextHeaderIcmpv6:
-        return {ExtensionResult::kIcmpv6, payload, size};
-      case kNextHeaderFragment:
-        return {ExtensionResult::kFragmented, nullptr, 0};
-      case kNextHeaderHopByHop:
-      case kNextHeaderRouting:
-      case kNextHeaderDestinationOptions: {
-        if (size < 8) return {ExtensionResult::kTruncated, nullptr, 0};
-        const size_t header_size = (static_cast<size_t>(payload[1]) + 1) * 8;
-        if (size < header_size) return {ExtensionResult::kTruncated, nullptr, 0};
-        // Segments left: the packet is on its way to somebody else (RFC 8200 4.4).
-        if (next_header == kNextHeaderRouting && payload[3] != 0) return {ExtensionResult::kOther, nullptr, 0};
-        next_header = payload[0];
-        payload += header_size;
-        size -= header_size;
-        break;
-      }
-      default:
-        return {ExtensionResult::kOther, nullptr, 0};
-    }
+  for (bool first = true;; first = false) {
+    if (next_header == kNextHeaderIcmpv6) return {ExtensionResult::kIcmpv6, payload, size};
+    if (next_header == kNextHeaderFragment) return {ExtensionResult::kFragmented, nullptr, 0};
+    const bool has_options = (next_header == kNextHeaderHopByHop && first) || next_header == kNextHeaderDestinationOptions;
+    if (!has_options && next_header != kNextHeaderRouting) return {ExtensionResult::kOther, nullptr, 0};
+    if (size < 8) return {ExtensionResult::kTruncated, nullptr, 0};
+    const size_t header_size = (static_cast<size_t>(payload[1]) + 1) * 8;
+    if (size < header_size) return {ExtensionResult::kTruncated, nullptr, 0};
+    const bool passable = has_options ? may_skip_options(payload + 2, header_size - 2)
+                                      : payload[3] == 0;  // segments left (RFC 8200 4.4)
+    if (!passable) return {ExtensionResult::kOther, nullptr, 0};
+    next_header = payload[0];
+    payload += header_size;
+    size -= header_size;
   }
 }
 

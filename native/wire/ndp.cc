@@ -20,18 +20,15 @@ void store_checksum(uint8_t* frame, size_t message_size) {
 
 }  // namespace
 
-NdpOptions parse_ndp_options(const uint8_t* options, size_t size) {
+NdpOptions parse_ndp_options(const uint8_t* options, size_t size, uint8_t type) {
   NdpOptions result;
   while (size > 0) {
-    if (size < 2) return {false, nullptr, nullptr};
-    const uint8_t type = options[0];
+    if (size < 2) return {false, nullptr};
     const size_t option_size = static_cast<size_t>(options[1]) * 8;
-    if (option_size == 0 || option_size > size) return {false, nullptr, nullptr};
-    if (type == kOptionSourceLinkLayerAddress || type == kOptionTargetLinkLayerAddress) {
-      if (option_size != kNdpLinkLayerOptionSize) return {false, nullptr, nullptr};
-      const uint8_t*& slot = type == kOptionSourceLinkLayerAddress ? result.source_link_layer_address
-                                                                   : result.target_link_layer_address;
-      slot = options + 2;
+    if (option_size == 0 || option_size > size) return {false, nullptr};
+    if (options[0] == type) {
+      if (option_size != kNdpLinkLayerOptionSize) return {false, nullptr};
+      result.link_layer_address = options + 2;
     }
     options += option_size;
     size -= option_size;

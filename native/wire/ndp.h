@@ -37,14 +37,13 @@ struct NdpView {
 };
 
 struct NdpOptions {
-  bool valid = true;                                  // false: an option of length 0, or past the end
-  const uint8_t* source_link_layer_address = nullptr;  // 6 bytes
-  const uint8_t* target_link_layer_address = nullptr;  // 6 bytes
+  bool valid = true;                            // false: an option of length 0, or past the end
+  const uint8_t* link_layer_address = nullptr;  // 6 bytes of the option asked for; the last one counts
 };
 
-// Parses all options; unknown ones are skipped (RFC 4861 4.6). A link-layer address option that is not 8 bytes long is
-// not one of Ethernet and makes the options invalid.
-NdpOptions parse_ndp_options(const uint8_t* options, size_t size);
+// Parses all options and returns the link-layer address of `type`: SLLAO of a solicitation, TLLAO of an advertisement.
+// All others are skipped (RFC 4861 7.1.1). One of `type` that is not 8 bytes long is none of Ethernet: not valid.
+NdpOptions parse_ndp_options(const uint8_t* options, size_t size, uint8_t type);
 
 struct AdvertisementFields {
   const uint8_t* ethernet_destination;

@@ -23,7 +23,7 @@ export interface NativeResponder {
   takeEvents(): { events: NativeEvent[]; links: NativeLink[] | null; lost: number };
   interfaceCounters(slot: number): Float64Array;
   addressCounters(slots: Uint32Array): Float64Array;
-  describe(): { ebpf: boolean; ebpfReason: string; nice: number };
+  describe(): { ebpf: boolean; ebpfReason: string; fifo: boolean; nice: number };
   close(): void;
 }
 
@@ -142,7 +142,7 @@ const PACKET_TYPES: readonly PacketType[] = ['host', 'broadcast', 'multicast', '
 export function evaluateFrame(frame: Uint8Array, context: FrameContext): Verdict {
   const { interfaces, entries } = context.table;
   const bits = (names: readonly string[]): bigint =>
-    names.reduce((mask, name) => mask | (1n << BigInt(interfaces.indexOf(name))), 0n);
+    names.reduce((mask, name) => (interfaces.includes(name) ? mask | (1n << BigInt(interfaces.indexOf(name))) : mask), 0n);
   const known = interfaces.indexOf(context.interfaceName);
   const verdict = addon.evaluateFrame(
     frame,

@@ -24,7 +24,9 @@ export interface ResponderDescription {
   readonly filter: 'ebpf' | 'classic';
   /** Why the eBPF filter is not used; "" when it is. */
   readonly filterReason: string;
-  /** Nice value of the packet thread: -15, or 0 where raising it was not permitted (CAP_SYS_NICE). */
+  /** Scheduling policy of the packet thread: real time where permitted (CAP_SYS_NICE). */
+  readonly scheduling: 'fifo 1' | 'normal';
+  /** Its nice value, where scheduling is normal: -15 where a limit permits that (RLIMIT_NICE), else 0. */
   readonly nice: number;
 }
 
@@ -180,8 +182,13 @@ export class Responder {
   }
 
   describe(): ResponderDescription {
-    const { ebpf, ebpfReason, nice } = this.#open().describe();
-    return { filter: ebpf ? 'ebpf' : 'classic', filterReason: ebpf ? '' : ebpfReason, nice };
+    const { ebpf, ebpfReason, fifo, nice } = this.#open().describe();
+    return {
+      filter: ebpf ? 'ebpf' : 'classic',
+      filterReason: ebpf ? '' : ebpfReason,
+      scheduling: fifo ? 'fifo 1' : 'normal',
+      nice,
+    };
   }
 
   /** Stops the thread; returns when it has ended. Nothing is sent. Closing twice is harmless. */

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+
+export interface RunOptions {
+  readonly config: string;
+  readonly stateFile?: string;
+  readonly socket?: string;
+  readonly logLevel?: string;
+}
+
+/** `arpeggio run`: the speaker of a plain Linux host, from a file. */
+export function runCommand(): Command {
+  return new Command('run')
+    .description('answer ARP and NDP for the service IPs of a configuration file, until stopped')
+    .requiredOption('-c, --config <file>', 'configuration file (YAML); read again on change and on SIGHUP')
+    .option('--state-file <path>', 'what "serve: loopback" changed, for cleanup (default: /run/arpeggio/serve.json)')
+    .option('--socket <path>', 'unix socket for arpeggio status; overrides status.socket of the file')
+    .option('--log-level <level>', 'silent, fatal, error, warn, info, debug or trace (default: LOG_LEVEL, or info)')
+    .addHelpText(
+      'after',
+      `
+Signals: SIGTERM and SIGINT stop answering and end; with "serve: loopback" the addresses stay on lo, so that clients
+that still send here are served, until "arpeggio cleanup". SIGHUP reads the file again.
+
+Needs CAP_NET_RAW; "serve: loopback" also CAP_NET_ADMIN. With CAP_SYS_NICE and CAP_BPF it answers faster under load.
+
+Exit codes: 0 stopped, 1 failed, 2 mistakes in the configuration (all of them are printed).
+
+Example:
+  arpeggio run --config /etc/arpeggio/arpeggio.yaml`,
+    )
+    .action(async (options: RunOptions) => {
+      const { runNode } = await import('./run_node.js');
+      await runNode(options);
+    });
+}
