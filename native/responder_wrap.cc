@@ -40,6 +40,17 @@ Napi::Uint8Array address_to_js(Napi::Env env, const wire::IpAddress& address) {
   return bytes;
 }
 
+// At the end of the process a wake may still be under way when no JavaScript can run any more.
+void call_on_wake(Napi::Env env, Napi::Function on_wake) {
+  if (static_cast<napi_env>(env) == nullptr || on_wake.IsEmpty()) return;
+  try {
+    on_wake.Call({});
+  } catch (const Napi::Error& error) {
+    // What a handler throws ends as an uncaught exception, as from any other callback.
+    if (!error.IsEmpty()) napi_fatal_exception(env, error.Value());
+  }
+}
+
 const char* event_type_name(EventType type) {
   switch (type) {
     case EventType::kRival:
@@ -153,7 +164,7 @@ ResponderWrap::ResponderWrap(const Napi::CallbackInfo& info) : ObjectWrap(info),
   wake_.Unref(env);
   try {
     // The function is copied: the thread needs nothing of this object.
-    responder_ = std::make_unique<Responder>(native_options, [wake = wake_] { wake.NonBlockingCall(); });
+    responder_ = std::make_unique<Responder>(native_options, [wake = wake_] { wake.NonBlockingCall(call_on_wake); });
   } catch (const SystemError& error) {
     wake_.Release();
     throw to_js_error(env, error);
