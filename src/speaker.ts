@@ -168,8 +168,7 @@ export class Speaker {
       this.#claims.set(
         address,
         names.map(
-          (name) =>
-            kept?.find(({ interfaceName }) => interfaceName === name) ?? new Claim(address, name, nowMs),
+          (name) => kept?.find(({ interfaceName }) => interfaceName === name) ?? new Claim(address, name, nowMs),
         ),
       );
     }
@@ -226,8 +225,14 @@ export class Speaker {
 class Step {
   answersChanged = false;
   readonly #changes: Effect[] = [];
-  readonly #probes = new Map<string, { type: 'probe'; interfaceName: string; addresses: Address[]; offsetsMs: readonly number[] }>();
-  readonly #announcements = new Map<string, { type: 'announce'; interfaceName: string; addresses: Address[]; schedule: Schedule; urgent: boolean }>();
+  readonly #probes = new Map<
+    string,
+    { type: 'probe'; interfaceName: string; addresses: Address[]; offsetsMs: readonly number[] }
+  >();
+  readonly #announcements = new Map<
+    string,
+    { type: 'announce'; interfaceName: string; addresses: Address[]; schedule: Schedule; urgent: boolean }
+  >();
 
   run(claim: Claim, act: () => ClaimAction[]): void {
     const { state, reason, answered } = claim;

@@ -10,8 +10,8 @@ import { Responder } from '../responder/responder.js';
 import type { LinkInfo, ResponderEvent } from '../responder/types.js';
 import { kernelAnswers, readArpIgnore } from '../serve/kernel_answers.js';
 import { LoopbackServer } from '../serve/loopback_server.js';
-import type { Health, Status } from '../status/schema.js';
 import { type Effect, Speaker, type SpeakerEvent } from '../speaker.js';
+import type { Health, Status } from '../status/schema.js';
 import { logChanges } from './change_log.js';
 import { type PortState, statusReport } from './status_report.js';
 
@@ -111,7 +111,9 @@ export class NodeProcess {
   }
 
   health(): Health {
-    return this.#state === 'ready' ? { ok: true, reason: null } : { ok: false, reason: `the speaker is ${this.#state}` };
+    return this.#state === 'ready'
+      ? { ok: true, reason: null }
+      : { ok: false, reason: `the speaker is ${this.#state}` };
   }
 
   status(): Status {
@@ -223,18 +225,27 @@ export class NodeProcess {
         this.#setPort(event.interfaceName, { state: 'open', reason: null });
         break;
       case 'port-closed':
-        this.#log.warn({ interface: event.interfaceName, reason: event.reason }, `${event.interfaceName} is not usable`);
+        this.#log.warn(
+          { interface: event.interfaceName, reason: event.reason },
+          `${event.interfaceName} is not usable`,
+        );
         this.#setPort(event.interfaceName, { state: 'waiting', reason: event.reason });
         break;
       case 'port-failed':
-        this.#log.error({ interface: event.interfaceName, reason: event.error }, `${event.interfaceName} cannot be opened`);
+        this.#log.error(
+          { interface: event.interfaceName, reason: event.error },
+          `${event.interfaceName} cannot be opened`,
+        );
         this.#setPort(event.interfaceName, { state: 'failed', reason: event.error });
         break;
       case 'links-failed':
         this.#log.error({ reason: event.error }, 'the interfaces cannot be read; trying again at the next change');
         break;
       case 'filter-fallback':
-        this.#log.warn({ reason: event.reason }, 'the table does not fit the eBPF filter; the classic filter is in use');
+        this.#log.warn(
+          { reason: event.reason },
+          'the table does not fit the eBPF filter; the classic filter is in use',
+        );
         break;
       case 'table-expired':
         this.#log.error('the control plane stood still; nothing was answered until now');

@@ -142,7 +142,10 @@ const PACKET_TYPES: readonly PacketType[] = ['host', 'broadcast', 'multicast', '
 export function evaluateFrame(frame: Uint8Array, context: FrameContext): Verdict {
   const { interfaces, entries } = context.table;
   const bits = (names: readonly string[]): bigint =>
-    names.reduce((mask, name) => (interfaces.includes(name) ? mask | (1n << BigInt(interfaces.indexOf(name))) : mask), 0n);
+    names.reduce(
+      (mask, name) => (interfaces.includes(name) ? mask | (1n << BigInt(interfaces.indexOf(name))) : mask),
+      0n,
+    );
   const known = interfaces.indexOf(context.interfaceName);
   const verdict = addon.evaluateFrame(
     frame,

@@ -22,7 +22,11 @@ export function translateNativeError(error: unknown): unknown {
     );
   }
   if (errno === ENODEV || errno === ENXIO) {
-    return new ArpeggioError('ERR_NO_SUCH_INTERFACE', `there is no interface ${interfaceName ?? ''}`.trimEnd(), details);
+    return new ArpeggioError(
+      'ERR_NO_SUCH_INTERFACE',
+      `there is no interface ${interfaceName ?? ''}`.trimEnd(),
+      details,
+    );
   }
   return new ArpeggioError('ERR_SYSTEM', `${error.message}${where}`, details);
 }

@@ -108,15 +108,7 @@ export class Responder {
       tentative.set(index, entry.tentative);
       counterSlots[index] = known.counterSlot;
     });
-    native.publish(
-      this.#slots,
-      addresses,
-      selected.masks,
-      answer.masks,
-      tentative.masks,
-      counterSlots,
-      lifetimeMs,
-    );
+    native.publish(this.#slots, addresses, selected.masks, answer.masks, tentative.masks, counterSlots, lifetimeMs);
   }
 
   /** Prolongs the current table's life to `lifetimeMs` from now. */
