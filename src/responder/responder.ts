@@ -51,6 +51,7 @@ type Masks = readonly [low: number, high: number];
  */
 export class Responder {
   #native: NativeResponder | null;
+  readonly #onEvent: (event: ResponderEvent) => void;
   readonly #slots: string[] = [];
   readonly #known = new Map<Address, KnownAddress>();
   readonly #freeCounterSlots: number[] = [];
@@ -59,9 +60,10 @@ export class Responder {
   /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_SYSTEM */
   constructor(options: ResponderOptions) {
     const { ipv4Ms, ipv6Ms } = options.linkSchedule;
-    // The addon holds this function for as long as its thread runs: a weak reference lets a forgotten handle be collected.
+    this.#onEvent = options.onEvent;
+    // The addon holds its function for as long as its thread runs: a weak reference lets a forgotten handle be collected,
+    // also where onEvent refers to it.
     const self = new WeakRef(this);
-    const onEvent = options.onEvent;
     try {
       this.#native = new addon.NativeResponder(
         {
@@ -72,7 +74,7 @@ export class Responder {
         },
         () => {
           const responder = self.deref();
-          if (responder !== undefined) responder.#deliver(onEvent);
+          if (responder !== undefined) responder.#deliver();
         },
       );
     } catch (error) {
@@ -83,6 +85,7 @@ export class Responder {
   /**
    * Replaces the table. It is answered from within microseconds, and until `lifetimeMs` from now unless published or
    * renewed again (dead-man switch).
+   * @throws {ArpeggioError} ERR_INVALID_ARGUMENT for more than 64 interfaces, ERR_RESPONDER_CLOSED
    */
   publish(table: Table, lifetimeMs: number): void {
     const native = this.#open();
@@ -195,10 +198,11 @@ export class Responder {
     return this.#native;
   }
 
-  #deliver(onEvent: (event: ResponderEvent) => void): void {
+  #deliver(): void {
     // A wake may still be on its way when the handle is closed.
     if (!this.#native) return;
     const { events, links, lost } = this.#native.takeEvents();
+    const onEvent = this.#onEvent;
     if (links) onEvent({ type: 'links', links: links.map(linkFromNative) });
     for (const event of events) onEvent(eventFromNative(event));
     if (lost > 0) onEvent({ type: 'events-lost', count: lost });
@@ -206,6 +210,12 @@ export class Responder {
 
   /** Keeps the slot of every name that stays: counters and open sockets go by slot. */
   #assignSlots(names: readonly string[]): void {
+    if (new Set(names).size > addon.maxInterfaces) {
+      throw new ArpeggioError(
+        'ERR_INVALID_ARGUMENT',
+        `at most ${addon.maxInterfaces} interfaces can be served; name fewer under interfaces`,
+      );
+    }
     for (const [slot, name] of this.#slots.entries()) {
       if (!names.includes(name)) this.#slots[slot] = '';
     }
@@ -213,13 +223,7 @@ export class Responder {
       if (this.#slots.includes(name)) continue;
       const free = this.#slots.indexOf('');
       if (free >= 0) this.#slots[free] = name;
-      else if (this.#slots.length < addon.maxInterfaces) this.#slots.push(name);
-      else {
-        throw new ArpeggioError(
-          'ERR_INVALID_ARGUMENT',
-          `at most ${addon.maxInterfaces} interfaces can be served; name fewer under interfaces`,
-        );
-      }
+      else this.#slots.push(name);
     }
   }
 

@@ -1,0 +1,21 @@
+// Opens a responder without CAP_NET_RAW.
+import { setTimeout as delay } from 'node:timers/promises';
+import { ArpeggioError } from '../../../src/errors.js';
+import { openFiles, openResponder, packetThreadCount, say } from './support.js';
+
+function attempt(): Record<string, unknown> {
+  try {
+    openResponder();
+    return { opened: true };
+  } catch (error) {
+    if (!(error instanceof ArpeggioError)) throw error;
+    const { code, errno, syscall, message } = error;
+    return { code, errno, syscall, message };
+  }
+}
+
+const result = attempt();
+const before = openFiles();
+for (let round = 0; round < 20; ++round) attempt();
+await delay(50);
+say({ ...result, leakedFiles: openFiles() - before, threads: packetThreadCount() });
