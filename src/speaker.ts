@@ -110,6 +110,8 @@ export class Speaker {
   }
 
   step(event: SpeakerEvent, nowMs: number): Effect[] {
+    // A link or a configuration that changes while the process ends must not begin anything.
+    if (this.#stopped) return [];
     const step = new Step();
     const tableChanged = this.#handle(event, nowMs, step);
     const serve = this.#serve();

@@ -150,15 +150,9 @@ export class Claim {
       this.dueMs = NEVER;
       return [];
     }
-    this.#conflicts = 0;
     this.rivalMac = null;
     if (context.probing !== 'fast') {
-      this.#enter(
-        'owned',
-        nowMs,
-        context.probing === 'none' ? 'first claim, not probed' : 'first claim',
-        refreshDue(nowMs, context),
-      );
+      this.#own(nowMs, context, context.probing === 'none' ? 'first claim, not probed' : 'first claim');
       return [{ type: 'announce', why: 'first-claim' }];
     }
     if (this.family === 'ipv6') {
@@ -174,11 +168,17 @@ export class Claim {
   /** Goes on asking at the RFC's pace until the newcomer's time is over. */
   #asNewcomer(nowMs: number, context: ClaimContext): ClaimAction[] {
     if (nowMs >= this.#firstProbeMs + NEWCOMER_MS) {
-      this.#enter('owned', nowMs, 'first claim', refreshDue(nowMs, context));
+      this.#own(nowMs, context, 'first claim');
       return [];
     }
     this.dueMs = this.#newcomerDue(nowMs, context);
     return [{ type: 'probe', offsetsMs: [0] }];
+  }
+
+  /** Only now are earlier conflicts over: a rival that shows late each time must not be met every 5 s. */
+  #own(nowMs: number, context: ClaimContext, reason: string): void {
+    this.#conflicts = 0;
+    this.#enter('owned', nowMs, reason, refreshDue(nowMs, context));
   }
 
   #newcomerDue(nowMs: number, { random }: ClaimContext): number {
