@@ -4,6 +4,7 @@ import { onNode } from './harness.js';
 
 onNode('opened and closed 50 times, a responder leaves no file, no thread and no group behind', async (bed) => {
   const program = bed.run('reopen');
+  await program.says();
   const before = await program.says();
   const after = await program.says();
   assert.deepEqual(after, before);

@@ -1,5 +1,4 @@
 // Forgets a responder that answers. To be run with --expose-gc.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Responder } from '../../../src/responder/responder.js';
 import { nextLine, openResponder, packetThreadCount, publish, SERVICE, say } from './support.js';
 
@@ -15,12 +14,11 @@ function openAndForget(): void {
 }
 
 openAndForget();
-say({ threads: packetThreadCount() });
+say({ threads: await packetThreadCount() });
 await nextLine();
 const deadline = performance.now() + 3000;
-while (packetThreadCount() > 0 && performance.now() < deadline) {
+while ((await packetThreadCount()) > 0 && performance.now() < deadline) {
   collect();
-  await delay(20);
 }
-say({ threads: packetThreadCount() });
+say({ threads: await packetThreadCount() });
 await nextLine();

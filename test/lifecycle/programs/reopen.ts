@@ -28,7 +28,8 @@ async function state(): Promise<Record<string, unknown>> {
   return { files: openFiles(), threads: threadCount() };
 }
 
-// The first time starts what Node keeps.
+// The first time starts what Node keeps, standard output too.
+say({ pid: process.pid });
 (await open(true)).close();
 say(await state());
 for (let round = 0; round < ROUNDS; ++round) {

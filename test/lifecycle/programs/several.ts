@@ -6,10 +6,10 @@ const responders = ['192.0.2.10', '192.0.2.11', '192.0.2.12'].map((address) => {
   publish(responder, [address]);
   return responder;
 });
-say({ threads: packetThreadCount() });
+say({ threads: await packetThreadCount() });
 await nextLine();
 responders[1]?.close();
-say({ threads: packetThreadCount() });
+say({ threads: await packetThreadCount() });
 await nextLine();
 for (const responder of responders) responder.close();
-say({ threads: packetThreadCount() });
+say({ threads: await packetThreadCount() });

@@ -1,6 +1,7 @@
 // What the programs share.
 import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseAddress } from '../../../src/net/address.js';
 import { Responder } from '../../../src/responder/responder.js';
 import type { ResponderEvent, Table } from '../../../src/responder/types.js';
@@ -53,8 +54,11 @@ function threadNames(): string[] {
 
 export const threadCount = (): number => threadNames().length;
 
-/** Threads of the responder. */
-export const packetThreadCount = (): number => threadNames().filter((name) => name === 'arpeggio').length;
+/** Threads of responders. One names itself a moment after its start. */
+export async function packetThreadCount(): Promise<number> {
+  await delay(50);
+  return threadNames().filter((name) => name === 'arpeggio').length;
+}
 
 export const openFiles = (): number => readdirSync('/proc/self/fd').length;
 

@@ -7,10 +7,10 @@ if (isMainThread) {
   for (let round = 0; round < 5; ++round) {
     const worker = new Worker(new URL(import.meta.url));
     await once(worker, 'message');
-    say({ threads: packetThreadCount() });
+    say({ threads: await packetThreadCount() });
     await nextLine();
     await worker.terminate();
-    say({ threads: packetThreadCount() });
+    say({ threads: await packetThreadCount() });
     await nextLine();
   }
 } else {
