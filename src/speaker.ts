@@ -114,7 +114,8 @@ export class Speaker {
     if (this.#stopped) return [];
     const step = new Step();
     const tableChanged = this.#handle(event, nowMs, step);
-    const serve = this.#serve();
+    // Nothing else changes what is to be served, and to find out takes a look at every address.
+    const serve = event.type === 'desired' || step.conflictsChanged ? this.#serve() : null;
     return [
       ...(serve ? [serve] : []),
       ...(tableChanged || step.answersChanged
@@ -226,6 +227,8 @@ export class Speaker {
 /** Collects what the claims of one step ask for, so that thousands make a few effects. */
 class Step {
   answersChanged = false;
+  /** Whether an address came to be held back, or is no longer. */
+  conflictsChanged = false;
   readonly #changes: Effect[] = [];
   readonly #probes = new Map<
     string,
@@ -250,6 +253,7 @@ class Step {
       reason: claim.reason,
       rivalMac,
     });
+    if ((claim.state === 'conflict') !== (state === 'conflict')) this.conflictsChanged = true;
     if (claim.answered !== answered || (claim.state === 'tentative') !== (state === 'tentative')) {
       this.answersChanged = true;
     }

@@ -40,7 +40,7 @@ Examples:
 
 async function refuseWhileRunning(socket: string | undefined): Promise<void> {
   const { fetchStatus } = await import('../status/client.js');
-  const { DEFAULT_STATUS_SOCKET } = await import('../status/schema.js');
+  const { DEFAULT_STATUS_SOCKET } = await import('../status/paths.js');
   let who: string;
   try {
     const { status } = await fetchStatus({ socket: socket ?? DEFAULT_STATUS_SOCKET });

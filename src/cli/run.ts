@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 
 export interface RunOptions {
@@ -29,7 +30,16 @@ Example:
   arpeggio run --config /etc/arpeggio/arpeggio.yaml`,
     )
     .action(async (options: RunOptions) => {
+      keepHeapSmall();
       const { runNode } = await import('./run_node.js');
       await runNode(options);
     });
+}
+
+/**
+ * V8 doubles its young generation, up to 32 MB, while modules and a configuration are loaded, and keeps the memory for
+ * good. What a speaker does afterwards needs none of it: saves 4 MB at rest, and more with thousands of services.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }

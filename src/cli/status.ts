@@ -37,7 +37,7 @@ Examples:
 async function statusText({ json, socket, watch }: StatusOptions): Promise<string> {
   const [{ fetchStatus }, { DEFAULT_STATUS_SOCKET }, { renderStatus }] = await Promise.all([
     import('../status/client.js'),
-    import('../status/schema.js'),
+    import('../status/paths.js'),
     import('../status/render.js'),
   ]);
   const { status, text } = await fetchStatus({ socket: socket ?? DEFAULT_STATUS_SOCKET });

@@ -1,6 +1,6 @@
-import { isMap, isSeq } from 'yaml';
 import { keyText, startOf } from './positions.js';
 import type { Path } from './problem.js';
+import { yamlParser } from './yaml_parser.js';
 
 /** A key that its mapping has already, and where both stand in the text. */
 export interface DuplicateKey {
@@ -14,6 +14,7 @@ export interface DuplicateKey {
  * first one.
  */
 export function duplicateKeys(node: unknown, path: Path = []): DuplicateKey[] {
+  const { isMap, isSeq } = yamlParser();
   const found: DuplicateKey[] = [];
   if (isSeq(node))
     node.items.forEach((item, index) => {

@@ -1,6 +1,7 @@
-import { type Alias, type Document, isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, visit } from 'yaml';
+import type { Alias, Document, Node, Pair } from 'yaml';
 import { Lines, type Position } from './lines.js';
 import type { Path } from './problem.js';
+import { yamlParser } from './yaml_parser.js';
 
 /** Finds where the parts of a parsed YAML document stand in its text. */
 export class Positions {
@@ -28,6 +29,7 @@ export class Positions {
   }
 
   #find(path: Path): { offset: number; keyOffset: number } {
+    const { isAlias, isMap, isSeq } = yamlParser();
     let node: unknown = this.#document.contents;
     let offset = startOf(node) ?? 0;
     let keyOffset = offset;
@@ -58,7 +60,7 @@ export class Positions {
 export function aliasTargets(document: Document.Parsed): Map<Alias, Node | null> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node | null>();
-  visit(document, {
+  yamlParser().visit(document, {
     Node(_, node) {
       if (node.anchor) anchors.set(node.anchor, node);
     },
@@ -71,10 +73,10 @@ export function aliasTargets(document: Document.Parsed): Map<Alias, Node | null>
 
 /** A pair's key as plain JavaScript objects have it. */
 export function keyText(pair: Pair<unknown, unknown>): string {
-  return isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+  return yamlParser().isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
 }
 
 /** Offset of the first character of a node, null for what is no node of the text. */
 export function startOf(node: unknown): number | null {
-  return isNode(node) ? ((node as Node).range?.[0] ?? null) : null;
+  return yamlParser().isNode(node) ? ((node as Node).range?.[0] ?? null) : null;
 }

@@ -1,8 +1,9 @@
-import { Composer, type CST, type Document, isCollection, isScalar, Lexer, Parser, visit } from 'yaml';
+import type { CST, Document } from 'yaml';
 import { duplicateKeys } from './duplicate_keys.js';
 import type { Position } from './lines.js';
 import { aliasTargets, Positions } from './positions.js';
 import type { Path } from './problem.js';
+import { yamlParser } from './yaml_parser.js';
 
 /** Collections and their items that are open at one place. A text of 10,000 brackets would exhaust the composer's stack. */
 const MAX_OPEN = 128;
@@ -27,6 +28,7 @@ export interface YamlText {
 /** Reads one YAML document. Throws nothing. */
 export function readYaml(text: string): YamlText {
   const tooDeep = { offset: null as number | null };
+  const { Composer } = yamlParser();
   const composer = new Composer({ uniqueKeys: false, logLevel: 'error' });
   const [document, second] = composer.compose(shallowTokens(text, tooDeep), true, text.length) as Iterable<
     Document.Parsed | undefined
@@ -63,6 +65,7 @@ export function readYaml(text: string): YamlText {
 
 /** The tokens of the text; none once it nests too deeply, where `tooDeep` gets the offset. */
 function* shallowTokens(text: string, tooDeep: { offset: number | null }): Generator<CST.Token> {
+  const { Lexer, Parser } = yamlParser();
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(text)) {
     yield* parser.next(lexeme);
@@ -81,6 +84,7 @@ function* shallowTokens(text: string, tooDeep: { offset: number | null }): Gener
 function unclosedAt(document: Document.Parsed, text: string, offset: number, message: string): number | null {
   const quoted = message.startsWith('Missing closing');
   if (!quoted && !message.startsWith('Flow ')) return null;
+  const { isCollection, isScalar, visit } = yamlParser();
   let found: number | null = null;
   visit(document, {
     Node(_, node) {

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { ArpeggioError } from '../errors.js';
-import { STATUS_PATH, type Status, statusSchema } from './schema.js';
+import { STATUS_PATH } from './paths.js';
+import { type Status, statusSchema } from './schema.js';
 
 export interface FetchStatusOptions {
   socket: string;

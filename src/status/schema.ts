@@ -1,9 +1,5 @@
 import { z } from 'zod';
 
-export const DEFAULT_STATUS_SOCKET = '/run/arpeggio/arpeggio.sock';
-
-export const STATUS_PATH = '/api/v1/status';
-
 /** ISO 8601 in UTC with milliseconds, as Date.toISOString() writes it. */
 const time = z.iso.datetime();
 

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from './listen_address.js';
-import { type Health, STATUS_PATH, type Status } from './schema.js';
+import { STATUS_PATH } from './paths.js';
+import type { Health, Status } from './schema.js';
 import { listenError, listening, listenOnSocket } from './status_socket.js';
 
 export interface StatusHandlers {

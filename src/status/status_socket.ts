@@ -3,7 +3,6 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { ArpeggioError } from '../errors.js';
-import { fetchStatus } from './client.js';
 
 /** sun_path of unix(7) has 108 bytes with the closing zero. */
 const MAX_PATH_BYTES = 107;
@@ -80,6 +79,7 @@ function accepts(path: string): Promise<boolean> {
 
 async function whoIsThere(path: string): Promise<string> {
   try {
+    const { fetchStatus } = await import('./client.js');
     const { status } = await fetchStatus({ socket: path, timeoutMs: 1000 });
     return `a speaker (node ${status.node}, process ${status.process.pid})`;
   } catch {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { parseConfig } from '../../src/config/load.js';
+import { readPlainMapping } from '../../src/config/plain_yaml.js';
 import { formatProblem } from '../../src/config/problem.js';
 import { quickRead } from '../../src/config/quick_read.js';
 import { readYaml } from '../../src/config/read_yaml.js';
@@ -79,6 +80,67 @@ describe('parseConfig', () => {
     fc.assert(fc.property(mutated(config.map((made) => stringify(fileOf(made)))), judge), { numRuns: 500 });
     fc.assert(fc.property(mutated(plainText), judge), { numRuns: 1500 });
     fc.assert(fc.property(fc.json(), judge), { numRuns: 300 });
+  });
+});
+
+describe('readPlainMapping', () => {
+  it('gives what the YAML parser gives, or nothing', () => {
+    const lines = fc.constantFrom(
+      ...[
+        '---',
+        'node: a',
+        'node: "b" # c',
+        'serve: none',
+        'serve: null',
+        'interfaces: [eth0, "eth1"]',
+        'interfaces: []',
+      ],
+      ...[
+        'status:',
+        'status: # d',
+        '  socket: /run/a.sock',
+        '  listen: 127.0.0.1:80',
+        '    listen: a',
+        '  socket:',
+        ' a: b',
+      ],
+      ...[
+        '',
+        '  # e',
+        'services:',
+        'true: a',
+        'x: 10',
+        'x: 1:2',
+        'x: b: c',
+        'x: b#c',
+        'x: a b',
+        '- a',
+        'constructor: a',
+      ],
+    );
+    let plain = 0;
+    fc.assert(
+      fc.property(fc.array(lines, { minLength: 1, maxLength: 7 }), (chosen) => {
+        const text = chosen.join('\n');
+        const read = readPlainMapping(text);
+        if (!read || Object.keys(read).length === 0) return;
+        plain += 1;
+        const whole = readYaml(text);
+        assert.deepEqual(whole.mistakes, []);
+        assert.deepEqual(read, whole.value);
+      }),
+      { numRuns: 5000 },
+    );
+    assert.ok(plain > 300, `only ${plain} of 5000 texts were plain`);
+  });
+
+  it('reads what a configuration has beside its services', () => {
+    assert.deepEqual(
+      readPlainMapping(
+        '---\nnode: a # b\ninterfaces: [ eth0 ]\nstatus:\n  socket: /run/a.sock\n  listen: 127.0.0.1:80\n',
+      ),
+      { node: 'a', interfaces: ['eth0'], status: { socket: '/run/a.sock', listen: '127.0.0.1:80' } },
+    );
   });
 });
 
