@@ -43,6 +43,16 @@ void GroupMembership::retry() {
   failed_.clear();
 }
 
+void GroupMembership::forget() {
+  // The sockets still list their groups, and would refuse to join them again.
+  sockets_.clear();
+  joined_.clear();
+  to_join_.clear();
+  to_leave_.clear();
+  failed_ = wanted_;
+  error_ = ENODEV;
+}
+
 bool GroupMembership::step(size_t budget) {
   for (; budget > 0 && !to_join_.empty(); --budget) {
     const uint32_t low24 = to_join_.front();
@@ -50,7 +60,7 @@ bool GroupMembership::step(size_t budget) {
     if (!std::binary_search(wanted_.begin(), wanted_.end(), low24) || joined_.count(low24) != 0) continue;
     if (join(low24)) continue;
     failed_.push_back(low24);
-    if (error_ == ENODEV || error_ == EADDRNOTAVAIL) {
+    if (error_ == ENODEV || error_ == EINVAL || error_ == EADDRNOTAVAIL) {
       // No IPv6 on the interface: the others would fail alike.
       failed_.insert(failed_.end(), to_join_.begin(), to_join_.end());
       to_join_.clear();

@@ -23,6 +23,9 @@ class GroupMembership {
   // Tries again what failed (no IPv6 on the interface yet): call when its addresses change.
   void retry();
 
+  // The kernel has dropped all memberships, because it took IPv6 off the interface: joins them anew with the next retry.
+  void forget();
+
   // Does at most `budget` joins or leaves. True when more is to do.
   bool step(size_t budget);
 

@@ -20,6 +20,9 @@ namespace {
 // IFLA_INFO_SLAVE_KIND; absent from older headers.
 constexpr int kInfoSlaveKind = 4;
 
+// RFC 8200 5.
+constexpr uint32_t kIpv6MinMtu = 1280;
+
 constexpr int kReadAllAttempts = 10;
 constexpr int kDumpTimeoutMs = 2000;
 
@@ -75,6 +78,8 @@ LinkMonitor::LinkMonitor(Addresses addresses)
 }
 
 std::set<unsigned> LinkMonitor::take_links_with_new_address() { return std::exchange(links_with_new_address_, {}); }
+
+std::set<unsigned> LinkMonitor::take_links_without_ipv6() { return std::exchange(links_without_ipv6_, {}); }
 
 const Link* LinkMonitor::find(const std::string& name) const {
   for (const auto& [index, link] : links_) {
@@ -193,6 +198,9 @@ bool LinkMonitor::apply_link(const nlmsghdr* message) {
           link.has_permanent_mac = true;
         }
         break;
+      case IFLA_MTU:
+        if (size == sizeof link.mtu) std::memcpy(&link.mtu, data, sizeof link.mtu);
+        break;
       case IFLA_OPERSTATE:
         if (size >= 1) link.operstate = data[0];
         break;
@@ -214,11 +222,13 @@ bool LinkMonitor::apply_link(const nlmsghdr* message) {
   });
   // A VRF is a master too, but its ports go on resolving addresses by themselves.
   if (is_vrf_port) link.enslaved = false;
+  if (link.mtu != 0 && link.mtu < kIpv6MinMtu) links_without_ipv6_.insert(index);
   auto known = links_.find(index);
   if (known == links_.end()) {
     links_.emplace(index, std::move(link));
     return true;
   }
+  if (link.mtu != known->second.mtu) links_with_new_address_.insert(index);
   link.addresses = std::move(known->second.addresses);
   const bool changed = !same_link(known->second, link);
   known->second = std::move(link);

@@ -27,6 +27,7 @@ struct Link {
   uint8_t operstate = 0;   // IF_OPER_*, RFC 2863
   unsigned short type = 0;  // ARPHRD_*
   bool enslaved = false;
+  uint32_t mtu = 0;  // 0: not told
   std::vector<std::pair<wire::IpAddress, uint8_t>> addresses;  // with prefix length
 
   bool up() const;
@@ -54,8 +55,12 @@ class LinkMonitor {
   const std::map<unsigned, Link>& links() const { return links_; }
   const Link* find(const std::string& name) const;
 
-  // Indexes of links whose addresses changed since the last call (with Addresses::kIgnore).
+  // Indexes of links whose addresses (with Addresses::kIgnore) or MTU changed since the last call.
   std::set<unsigned> take_links_with_new_address();
+
+  // Indexes of links whose MTU was too small for IPv6 since the last call, be it for a moment: the kernel has dropped
+  // their multicast groups.
+  std::set<unsigned> take_links_without_ipv6();
 
  private:
   void read_all();
@@ -71,6 +76,7 @@ class LinkMonitor {
   bool incomplete_ = true;  // the last read of everything failed
   std::map<unsigned, Link> links_;
   std::set<unsigned> links_with_new_address_;
+  std::set<unsigned> links_without_ipv6_;
 };
 
 }  // namespace arpeggio

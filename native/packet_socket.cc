@@ -79,6 +79,13 @@ void PacketSocket::bind() {
   }
 }
 
+int PacketSocket::bound_interface() const {
+  sockaddr_ll address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return -1;
+  return address.sll_ifindex;
+}
+
 bool PacketSocket::next(Frame& frame) {
   auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + position_ * geometry_.frame_size);
   const uint32_t status = load_status(header);

@@ -41,6 +41,9 @@ class PacketSocket {
 
   int fd() const { return fd_.get(); }
 
+  // The kernel's index of the interface; -1 once that has been deleted.
+  int bound_interface() const;
+
   // Views the next received frame; false when there is none. The bytes stay valid until release().
   bool next(Frame& frame);
   // Gives the frame of the last next() back to the kernel.

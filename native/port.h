@@ -26,6 +26,9 @@ class Port {
   bool usable() const { return usable_; }
   void set_usable(bool usable) { usable_ = usable; }
 
+  // Whether the kernel has deleted the interface that the sockets were bound to. A new one may have its name and index.
+  bool detached() const { return arp_.bound_interface() != static_cast<int>(interface_index_); }
+
   PacketSocket& arp() { return arp_; }
   PacketSocket& ndp() { return ndp_; }
   GroupMembership& groups() { return groups_; }

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "system_error.h"
@@ -298,10 +299,12 @@ void Responder::read_links() {
     event.text = error.what();
     events_.push(std::move(event));
   }
-  for (const unsigned changed : links_.take_links_with_new_address()) {
-    for (auto& port : ports_) {
-      if (port && port->interface_index() == changed) port->groups().retry();
-    }
+  const std::set<unsigned> without_ipv6 = links_.take_links_without_ipv6();
+  const std::set<unsigned> with_new_address = links_.take_links_with_new_address();
+  for (auto& port : ports_) {
+    if (!port) continue;
+    if (without_ipv6.count(port->interface_index()) != 0) port->groups().forget();
+    if (with_new_address.count(port->interface_index()) != 0) port->groups().retry();
   }
 }
 
@@ -326,7 +329,8 @@ void Responder::reconcile_port(unsigned slot) {
   const auto& names = table_->interface_names();
   const Link* link = slot < names.size() && !names[slot].empty() ? links_.find(names[slot]) : nullptr;
   std::unique_ptr<Port>& port = ports_[slot];
-  if (port && (link == nullptr || link->index != port->interface_index() || link->name != port->name())) {
+  if (port && (link == nullptr || link->index != port->interface_index() || link->name != port->name() ||
+               port->detached())) {
     close_port(slot, link == nullptr ? "the interface is gone" : "the interface was replaced");
   }
   if (link == nullptr) return;

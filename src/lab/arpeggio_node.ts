@@ -74,6 +74,10 @@ export class ArpeggioNode {
     return this.host.mac;
   }
 
+  get pid(): number | null {
+    return this.process?.pid ?? null;
+  }
+
   get isRunning(): boolean {
     return this.process?.isRunning ?? false;
   }

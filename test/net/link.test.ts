@@ -71,6 +71,17 @@ onLink('the interface is deleted and created again under the same name, index an
   });
 });
 
+onLink('a node that was busy learns at once that its interface was deleted and created again', async (bed) => {
+  await round(async () => {
+    const act = () =>
+      bed.whileStopped(async () => {
+        await replace(bed, NODE_MAC, FIRST_INDEX);
+        await bed.change(() => bed.host.batch(['link set eth0 up']), CAME_UP);
+      });
+    await bed.recovers(NODE_MAC, act, null);
+  });
+});
+
 onLink('the interface is renamed away and back', async (bed) => {
   const rename = (from: string, to: string) =>
     bed.host.batch([`link set ${from} down`, `link set ${from} name ${to}`, `link set ${to} up`]);

@@ -62,6 +62,16 @@ onLink('a small MTU takes IPv6 off the interface, a greater one brings it back',
   });
 });
 
+onLink('a busy node learns at once that a small MTU took IPv6 off the interface for a moment', async (bed) => {
+  await round(async () => {
+    await bed.whileStopped(async () => {
+      await bed.host.batch([`link set eth0 mtu ${NO_IPV6_MTU}`, `link set eth0 mtu ${MTU}`]);
+      assert.ok(!bed.isMember());
+    });
+    await bed.untilMember(true, RECOVERY_MS);
+  });
+});
+
 onLink('two service IPs with the same low 24 bits share their group until both are gone', async (bed) => {
   const twin = '2001:db8:1::ab:cdef';
   const withOnly = async (...addresses: string[]) => {

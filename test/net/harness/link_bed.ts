@@ -146,6 +146,18 @@ export class LinkBed {
     assert.deepEqual(missing, [], `not seen within ${RECOVERY_MS} ms of the kernel's event`);
   }
 
+  /** Keeps the node from seeing anything until the body is done: it learns of everything at once. */
+  async whileStopped(body: () => Promise<void>): Promise<void> {
+    const { pid } = this.node;
+    assert.ok(pid !== null);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await body();
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  }
+
   async isSilent(): Promise<void> {
     for (const request of this.requests()) await this.wire.send(request);
     await this.wire.expectSilence(SILENCE_MS, ({ type }) => type === 'host');
