@@ -39,7 +39,8 @@ export class NodeProcess {
   readonly #ports = new Map<string, PortState>();
   #config: Config;
   #links: readonly LinkInfo[];
-  #loopback: LoopbackServer | null = null;
+  /** Opened by the first `serve: loopback`, and kept: it does one thing after the other, however fast reloads come. */
+  #loopbackServer: LoopbackServer | null = null;
   #state: Status['state'] = 'joining';
   #publishedMs = monotonicMs();
   #serve: Extract<Effect, { type: 'serve' }> | null = null;
@@ -69,17 +70,16 @@ export class NodeProcess {
     this.#timers.renew = setInterval(() => this.#responder.renew(TABLE_LIFETIME_MS), RENEW_MS);
   }
 
-  /** Brings a configuration into force. What did not change is answered without a gap. */
+  /**
+   * Brings a configuration into force. What did not change is answered without a gap.
+   * @throws {ArpeggioError} ERR_ALREADY_RUNNING while another process uses the state file; nothing has changed then
+   */
   configure(config: Config): void {
     if (config.serve === 'loopback') {
-      this.#loopback ??= LoopbackServer.open({
+      this.#loopbackServer ??= LoopbackServer.open({
         stateFile: this.#options.stateFile,
         log: this.#options.log.child({ module: 'serve' }),
       });
-    } else if (this.#loopback) {
-      const loopback = this.#loopback;
-      this.#loopback = null;
-      this.#whenServed(loopback.cleanup().then(() => loopback.close()));
     }
     const previous = this.#config;
     this.#config = config;
@@ -88,7 +88,7 @@ export class NodeProcess {
     }
     this.#step({ type: 'usable', interfaces: this.#usable() });
     this.#step({ type: 'desired', desired: config.desired, interfaces: this.#interfaces() });
-    if (previous.serve !== config.serve) this.#doServe();
+    if (previous.serve !== config.serve) this.#changeServe();
     this.#checkKernelSoon();
   }
 
@@ -102,7 +102,7 @@ export class NodeProcess {
   async close(): Promise<void> {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#responder.close();
-    await this.#loopback?.close();
+    await this.#loopbackServer?.close();
   }
 
   describe(): { interfaces: readonly string[]; filter: string; priority: string } {
@@ -186,6 +186,20 @@ export class NodeProcess {
     if (nextMs === null || this.#state === 'leaving') return;
     const delayMs = Math.max(0, Math.ceil(nextMs - monotonicMs()));
     this.#timers.wake = setTimeout(() => this.#step({ type: 'tick' }), delayMs);
+  }
+
+  /** null: somebody else serves the addresses. */
+  get #loopback(): LoopbackServer | null {
+    return this.#config.serve === 'loopback' ? this.#loopbackServer : null;
+  }
+
+  #changeServe(): void {
+    if (this.#config.serve === 'none') {
+      this.#loopbackServer?.cleanup().catch((error: unknown) => {
+        this.#log.error({ err: error }, 'service IPs are left on lo; after a stop, arpeggio cleanup takes them off');
+      });
+    }
+    this.#doServe();
   }
 
   #doServe(): void {

@@ -26,10 +26,10 @@ export async function runNode(options: RunOptions): Promise<void> {
     readLinks: listLinks,
     servedByUs: () => servedBefore(stateFile),
     onChange: (config, warnings) => {
+      node?.configure(config);
       problems = [];
       logWarnings(configLog, warnings);
       configLog.info({ services: config.desired.services.length }, 'the changed configuration is in force');
-      node?.configure(config);
     },
     onProblems: (found) => {
       problems = found;

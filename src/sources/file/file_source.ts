@@ -20,7 +20,10 @@ export interface FileSourceOptions {
   readonly readLinks: () => readonly LinkInfo[];
   /** Service IPs that Arpeggio itself has put on `lo`; asked at each reading. Default: none. */
   readonly servedByUs?: () => ReadonlySet<Address>;
-  /** A valid configuration that differs from the one in force, which it replaces. Earlier problems are over. */
+  /**
+   * A valid configuration that differs from the one in force, which it replaces. Earlier problems are over. Throws
+   * ArpeggioError if it cannot be brought into force; then the old one must still be.
+   */
   readonly onChange: (config: Config, warnings: readonly Problem[]) => void;
   /** The file is wrong or gone, and the old configuration stays in force. Empty: the file is what is in force again. */
   readonly onProblems: (problems: readonly Problem[]) => void;
@@ -151,7 +154,18 @@ export class FileSource {
     return { config: parsed.config, warnings };
   }
 
+  /** What this host does not permit now (a state file in use, links that cannot be read) is refused as mistakes are. */
   #apply(read: { text: string | null; failure: string }): ReloadOutcome {
+    try {
+      return this.#judgeAndApply(read);
+    } catch (error) {
+      if (!(error instanceof ArpeggioError)) throw error;
+      this.#refuse([this.#wholeFile(error.message)]);
+      return 'refused';
+    }
+  }
+
+  #judgeAndApply(read: { text: string | null; failure: string }): ReloadOutcome {
     const judged = this.#judge(read);
     if ('problems' in judged) {
       this.#refuse(judged.problems);
@@ -164,8 +178,8 @@ export class FileSource {
       if (wasRefused) this.#options.onProblems([]);
       return 'unchanged';
     }
-    this.#accept(config);
     this.#options.onChange(config, warnings);
+    this.#accept(config);
     return 'changed';
   }
 
