@@ -41,7 +41,7 @@ function replace(bed: LinkBed, mac: string, index: number): Promise<void> {
   const { port } = host.interface();
   return network.onSwitch('switch', [
     `link del ${port}`,
-    `link add name ${port} type veth peer name eth0 netns ${host.namespace} index ${index} address ${mac}`,
+    `link add name eth0 netns ${host.namespace} index ${index} address ${mac} type veth peer name ${port}`,
     `link set ${port} master br0 up`,
   ]);
 }
