@@ -75,6 +75,10 @@ async function eventually(what: string, holds: () => Promise<boolean>, timeoutMs
   }
 }
 
+async function endsWell(node: ArpeggioNode): Promise<void> {
+  assert.deepEqual(await node.stop(), { code: 0, signal: null }, node.lastOutput);
+}
+
 async function onLoopback(node: ArpeggioNode): Promise<string[]> {
   const [lo] = await node.host.query<{ addr_info: { local: string }[] }[]>('addr', 'show', 'dev', 'lo');
   return (lo?.addr_info ?? []).map(({ local }) => local);
@@ -95,7 +99,9 @@ async function withNode(
 ): Promise<void> {
   await withNetwork(t, SPEC, async (network) => {
     const wire = await Wire.open(network.host('client'));
-    await body(await startNode(network, 'node', [WEB], settings), wire, network);
+    const node = await startNode(network, 'node', [WEB], settings);
+    await body(node, wire, network);
+    await endsWell(node);
   });
 }
 
@@ -258,6 +264,7 @@ test('what the host does not permit at a reload is refused, and does not end the
     second.reload();
     await second.waitForLog('success', ({ msg }) => msg === 'the changed configuration is in force');
     await eventually('lo with the address', async () => (await onLoopback(second)).includes(OTHER));
+    await endsWell(second);
   });
 });
 
@@ -296,6 +303,7 @@ test('probing: rfc5227 probes three times at its pace, and answers only after th
     assert.ok(announced.ns / 1e6 - first > 3_950);
     assert.equal(wire.captured(isReplyFor(SERVICE)).filter(({ ns }) => ns < announced.ns - 50e6).length, 0);
     assert.equal(await isAnswered(asker, SERVICE), true);
+    await endsWell(node);
   });
 });
 
@@ -342,7 +350,7 @@ test('a service is answered on its own interfaces only', async (t) => {
       { name: 'right', addresses: [OTHER], interfaces: ['eth1'] },
       { name: 'both', addresses: ['192.0.2.12'] },
     ];
-    await startNode(network, 'node', services, { interfaces: ['eth0', 'eth1'] });
+    const node = await startNode(network, 'node', services, { interfaces: ['eth0', 'eth1'] });
     const answered = async (address: string) => [
       await isAnswered(left, address, client.interface('eth0').mac),
       await isAnswered(right, address, client.interface('eth1').mac),
@@ -350,6 +358,7 @@ test('a service is answered on its own interfaces only', async (t) => {
     assert.deepEqual(await answered(SERVICE), [true, false]);
     assert.deepEqual(await answered(OTHER), [false, true]);
     await eventually('both', async () => (await answered('192.0.2.12')).every(Boolean));
+    await endsWell(node);
   });
 });
 
@@ -376,5 +385,40 @@ test('an interface of the file that vanishes is waited for; the other one goes o
     const far = await Wire.open(host, 'far1');
     for (const address of [SERVICE, OTHER])
       await eventually(`${address} on eth1`, () => isAnswered(far, address, '02:00:00:00:00:77'));
+    await endsWell(node);
+  });
+});
+
+test('an address that cannot be put on lo is not answered; what is there is, and the log says what to do', async (t) => {
+  await withNetwork(t, SPEC, async (network) => {
+    const directory = directoryOf(network);
+    await mkdir(directory, { recursive: true });
+    const file = join(directory, 'weak.yaml');
+    const socket = join(directory, 'status.sock');
+    await writeFile(file, `interfaces: [eth0]\nservices:\n  - {name: web, addresses: [${SERVICE}]}\n`);
+    const weak = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin'];
+    const files = ['--config', file, '--state-file', join(directory, 'weak.json'), '--socket', socket];
+    const child = network.host('node').spawn([...weak, process.execPath, CLI, 'run', ...files]);
+    await eventually('error', async () => child.lastOutput.includes('cannot be put on lo'));
+    assert.match(child.lastOutput, /ERR_NO_CAP_NET_ADMIN/);
+    const wire = await Wire.open(network.host('client'));
+    assert.equal(await isAnswered(wire, SERVICE), false);
+    assert.deepEqual(await child.stop(), { code: 0, signal: null });
+  });
+});
+
+test('a control plane that stands still stops answering, says so, and answers again', async (t) => {
+  await withNode(t, { serve: 'none' }, async (node, wire, network) => {
+    const { pid } = (await statusOf(node, network)).process;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      assert.equal(await isAnswered(wire, SERVICE), false);
+      // Longer than a table lives.
+      await delay(5_500);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await node.waitForLog('expiry', ({ msg }) => msg.includes('stood still'));
+    await eventually('an answer', () => isAnswered(wire, SERVICE));
   });
 });
