@@ -7,6 +7,8 @@ import { type LinkBed, NODE_MAC, onLink, round } from './harness/link_bed.js';
 const OTHER_MAC = '02:00:00:00:00:0a';
 const CAME_UP = /: eth0[@:].*state UP /;
 const DOWN_MS = 50;
+// A process that was stopped takes its time to wake.
+const WAKE_LIMIT_MS = 300;
 
 onLink('the interface goes down and up', async (bed) => {
   await round(async () => {
@@ -78,7 +80,7 @@ onLink('a node that was busy learns at once that its interface was deleted and c
         await replace(bed, NODE_MAC, FIRST_INDEX);
         await bed.change(() => bed.host.batch(['link set eth0 up']), CAME_UP);
       });
-    await bed.recovers(NODE_MAC, act, null);
+    await bed.recovers(NODE_MAC, act, null, WAKE_LIMIT_MS);
   });
 });
 
