@@ -27,8 +27,14 @@ constexpr uint32_t kNdpTargetOffset = 62;
 constexpr uint32_t kAccept = 0xffffffff;
 constexpr uint32_t kReject = 0;
 
-// More addresses than any table; entries are allocated as they come (BPF_F_NO_PREALLOC).
-constexpr uint32_t kMapCapacity = 131072;
+// Of each family, three times what we are made for; a larger table falls back to the classic filter. The kernel keeps a
+// bucket for each, used or not: many more than the addresses would be spread over memory that no cache holds. Entries
+// are allocated as they come (BPF_F_NO_PREALLOC).
+constexpr uint32_t kMapCapacity = 32768;
+
+// A key of a word costs less to hash and to compare than one of four.
+constexpr uint32_t kIpv4KeySize = 4;
+constexpr uint32_t kIpv6KeySize = 16;
 
 int bpf(int command, bpf_attr& attributes) {
   return static_cast<int>(syscall(__NR_bpf, command, &attributes, sizeof attributes));
@@ -63,7 +69,6 @@ class Assembler {
   }
   // r0 = byte of the packet; outside it the program ends and rejects
   void load_packet_byte(uint32_t offset) { emit(BPF_LD | BPF_ABS | BPF_B, 0, 0, 0, static_cast<int32_t>(offset)); }
-  void store_stack_word(int16_t offset, int32_t value) { emit(BPF_ST | BPF_MEM | BPF_W, 10, 0, offset, value); }
   void jump(uint8_t operation, uint8_t reg, int32_t value, Label label) {
     fixups_.push_back({program_.size(), label});
     emit(static_cast<uint8_t>(BPF_JMP | operation | BPF_K), reg, 0, 0, value);
@@ -85,12 +90,12 @@ class Assembler {
     call(BPF_FUNC_skb_load_bytes);
     jump(BPF_JNE, 0, 0, kAcceptLabel);
   }
-  // Accepts when the 16 bytes at r10 - 16 are a service IP.
-  void accept_if_in_map(int map_fd) {
+  // Accepts when the key at r10 + stack_offset is in the map.
+  void accept_if_in_map(int map_fd, int16_t stack_offset) {
     emit(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map_fd);
     emit(0, 0, 0, 0, 0);
     move(2, 10);
-    emit(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -16);
+    emit(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, stack_offset);
     call(BPF_FUNC_map_lookup_elem);
     jump(BPF_JNE, 0, 0, kAcceptLabel);
   }
@@ -131,17 +136,10 @@ std::vector<bpf_insn> ebpf_arp_program(int map_fd) {
   Assembler code;
   code.move(6, 1);
   code.reject_foreign_frames();
-  // Key: ::ffff:0.0.0.0, the last word filled from the packet.
-  static constexpr uint8_t kMappedWord[4] = {0, 0, 0xff, 0xff};
-  int32_t mapped_word;
-  std::memcpy(&mapped_word, kMappedWord, sizeof mapped_word);
-  code.store_stack_word(-16, 0);
-  code.store_stack_word(-12, 0);
-  code.store_stack_word(-8, mapped_word);
-  code.load_packet_bytes(kArpTpaOffset, -4, 4);
-  code.accept_if_in_map(map_fd);
-  code.load_packet_bytes(kArpSpaOffset, -4, 4);  // somebody uses our address
-  code.accept_if_in_map(map_fd);
+  code.load_packet_bytes(kArpTpaOffset, -4, kIpv4KeySize);
+  code.accept_if_in_map(map_fd, -4);
+  code.load_packet_bytes(kArpSpaOffset, -4, kIpv4KeySize);  // somebody uses our address
+  code.accept_if_in_map(map_fd, -4);
   return code.finish();
 }
 
@@ -169,10 +167,10 @@ std::vector<bpf_insn> ebpf_ndp_program(int map_fd) {
 
   code.place(Assembler::kUser3);
   code.reject_foreign_frames();
-  code.load_packet_bytes(kNdpTargetOffset, -16, 16);
-  code.accept_if_in_map(map_fd);
-  code.load_packet_bytes(kIpv6SourceOffset, -16, 16);  // somebody uses our address
-  code.accept_if_in_map(map_fd);
+  code.load_packet_bytes(kNdpTargetOffset, -16, kIpv6KeySize);
+  code.accept_if_in_map(map_fd, -16);
+  code.load_packet_bytes(kIpv6SourceOffset, -16, kIpv6KeySize);  // somebody uses our address
+  code.accept_if_in_map(map_fd, -16);
   return code.finish();
 }
 
@@ -186,14 +184,14 @@ FileDescriptor load_program(const std::vector<bpf_insn>& program) {
   return FileDescriptor(bpf(BPF_PROG_LOAD, attributes));
 }
 
-FileDescriptor create_map() {
+FileDescriptor create_map(const char* name, uint32_t key_size) {
   bpf_attr attributes{};
   attributes.map_type = BPF_MAP_TYPE_HASH;
-  attributes.key_size = sizeof(wire::IpAddress);
+  attributes.key_size = key_size;
   attributes.value_size = 1;
   attributes.max_entries = kMapCapacity;
   attributes.map_flags = BPF_F_NO_PREALLOC;
-  std::strncpy(attributes.map_name, "service_ips", sizeof attributes.map_name - 1);
+  std::strncpy(attributes.map_name, name, sizeof attributes.map_name - 1);
   return FileDescriptor(bpf(BPF_MAP_CREATE, attributes));
 }
 
@@ -248,31 +246,31 @@ AddressFilter::AddressFilter(bool wanted) {
     reason_ = "switched off";
     return;
   }
-  FileDescriptor map = create_map();
-  if (!map.valid()) {
+  ipv4_map_ = create_map("service_ipv4", kIpv4KeySize);
+  if (ipv4_map_.valid()) ipv6_map_ = create_map("service_ipv6", kIpv6KeySize);
+  if (ipv6_map_.valid()) arp_program_ = load_program(ebpf_arp_program(ipv4_map_.get()));
+  if (arp_program_.valid()) ndp_program_ = load_program(ebpf_ndp_program(ipv6_map_.get()));
+  if (!ndp_program_.valid()) {
     reason_ = std::string("bpf: ") + std::strerror(errno);
     return;
   }
-  arp_program_ = load_program(ebpf_arp_program(map.get()));
-  if (arp_program_.valid()) ndp_program_ = load_program(ebpf_ndp_program(map.get()));
-  if (!arp_program_.valid() || !ndp_program_.valid()) {
-    reason_ = std::string("bpf: ") + std::strerror(errno);
-    return;
-  }
-  map_ = std::move(map);
   available_.store(true, std::memory_order_release);
 }
 
 bool AddressFilter::update(const IpTable& previous, const IpTable& next) {
   if (!available()) return false;
   bpf_attr attributes{};
-  attributes.map_fd = static_cast<uint32_t>(map_.get());
   const uint8_t value = 1;
-  attributes.value = pointer(&value);
   attributes.flags = BPF_ANY;
+  const auto name_element = [&](const wire::IpAddress& address) {
+    const bool ipv4 = address.is_ipv4();
+    attributes.map_fd = static_cast<uint32_t>((ipv4 ? ipv4_map_ : ipv6_map_).get());
+    attributes.key = pointer(ipv4 ? address.ipv4() : address.ipv6());
+  };
+  attributes.value = pointer(&value);
   for (const IpTableEntry& entry : next.entries()) {
     if (previous.find(entry.address) != nullptr) continue;
-    attributes.key = pointer(entry.address.bytes.data());
+    name_element(entry.address);
     if (bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) {
       reason_ = std::string("bpf: ") + std::strerror(errno);
       available_.store(false, std::memory_order_release);
@@ -282,7 +280,7 @@ bool AddressFilter::update(const IpTable& previous, const IpTable& next) {
   attributes.value = 0;
   for (const IpTableEntry& entry : previous.entries()) {
     if (next.find(entry.address) != nullptr) continue;
-    attributes.key = pointer(entry.address.bytes.data());
+    name_element(entry.address);
     bpf(BPF_MAP_DELETE_ELEM, attributes);
   }
   return true;

@@ -18,8 +18,8 @@ namespace arpeggio {
 std::vector<sock_filter> classic_arp_filter();
 std::vector<sock_filter> classic_ndp_filter();
 
-// The eBPF programs and their map of service IPs, shared by all interfaces. Used by the publishing thread (update) and
-// the packet thread (attach); bpf(2) itself serializes them.
+// The eBPF programs and their maps of service IPs, one per family, shared by all interfaces. Used by the publishing
+// thread (update) and the packet thread (attach); bpf(2) itself serializes them.
 class AddressFilter {
  public:
   // Never throws: without permission (CAP_BPF) or kernel support, available() is false and reason() says why.
@@ -31,8 +31,8 @@ class AddressFilter {
   bool available() const { return available_.load(std::memory_order_acquire); }
   const std::string& reason() const { return reason_; }
 
-  // Makes the map hold `next` where it held `previous`. Call before the packet thread gets `next`: an address must be let
-  // through before it is answered. Returns false, and stays unavailable, when the map cannot hold it.
+  // Makes the maps hold `next` where they held `previous`. Call before the packet thread gets `next`: an address must
+  // be let through before it is answered. Returns false, and stays unavailable, when a map cannot hold it.
   bool update(const IpTable& previous, const IpTable& next);
 
   int arp_program() const { return arp_program_.get(); }
@@ -41,7 +41,8 @@ class AddressFilter {
  private:
   std::atomic<bool> available_{false};
   std::string reason_;  // written before available_ becomes false
-  FileDescriptor map_;
+  FileDescriptor ipv4_map_;
+  FileDescriptor ipv6_map_;
   FileDescriptor arp_program_;
   FileDescriptor ndp_program_;
 };
