@@ -210,16 +210,17 @@ void Responder::run() {
         busy = drain(*port, socket, is_arp) || busy;
       }
     }
-    {
-      Sender sender(*this);
-      busy = announcer_.run(now_ns, kAnnouncementsPerTurn, sender) || busy;
-    }
+    // Groups before probes: an answer has to find its way through snooping switches.
     const bool retry_groups = now_ns >= retry_groups_ns_;
     if (retry_groups) retry_groups_ns_ = now_ns + kGroupRetryNs;
     for (auto& port : ports_) {
       if (!port) continue;
       if (retry_groups && port->groups().error() != 0) port->groups().retry();
       busy = port->groups().step(kGroupChangesPerTurn) || busy;
+    }
+    {
+      Sender sender(*this);
+      busy = announcer_.run(now_ns, kAnnouncementsPerTurn, sender) || busy;
     }
   }
 }

@@ -6,6 +6,7 @@ import {
   FAST_PROBE_OFFSETS_MS,
   FAST_PROBING_MS,
   FIRST_RETRY_MS,
+  MLD_LEAD_MS,
   NEWCOMER_MS,
   REFRESH_JITTER,
   REFRESH_MS,
@@ -48,6 +49,7 @@ export class Claim {
   /** When there is something to do next; Infinity: only when something happens. */
   dueMs: number;
   #firstProbeMs = 0;
+  #lastProbeMs = 0;
   #conflicts = 0;
   #lastDefenceMs = Number.NEGATIVE_INFINITY;
   #lastRivalMs = Number.NEGATIVE_INFINITY;
@@ -137,9 +139,10 @@ export class Claim {
     }
     const { offsetsMs, durationMs } =
       context.probing === 'fast'
-        ? { offsetsMs: FAST_PROBE_OFFSETS_MS, durationMs: FAST_PROBING_MS }
+        ? { offsetsMs: FAST_PROBE_OFFSETS_MS[this.family], durationMs: FAST_PROBING_MS }
         : rfcProbes(this.family, context.random);
     this.#firstProbeMs = nowMs + (offsetsMs[0] ?? 0);
+    this.#lastProbeMs = nowMs + (offsetsMs.at(-1) ?? 0);
     this.#enter('probing', nowMs, 'asking whether somebody uses it', nowMs + durationMs);
     return [{ type: 'probe', offsetsMs }];
   }
@@ -157,7 +160,7 @@ export class Claim {
     }
     if (this.family === 'ipv6') {
       // RFC 4429 3.3: answered as an optimistic address until the time of DAD is over.
-      const dadEndMs = this.#firstProbeMs + (FAST_PROBE_OFFSETS_MS.at(-1) ?? 0) + RFC4861.RETRANS_TIMER;
+      const dadEndMs = this.#lastProbeMs + RFC4861.RETRANS_TIMER;
       this.#enter('tentative', nowMs, 'first claim', dadEndMs);
       return [];
     }
@@ -227,7 +230,7 @@ export class Claim {
 /** RFC 5227 2.1.1 for IPv4, RFC 4862 5.4 for IPv6. */
 function rfcProbes(family: Family, random: () => number): { offsetsMs: number[]; durationMs: number } {
   if (family === 'ipv6') {
-    const firstMs = random() * RFC4861.MAX_RTR_SOLICITATION_DELAY;
+    const firstMs = MLD_LEAD_MS + random() * (RFC4861.MAX_RTR_SOLICITATION_DELAY - MLD_LEAD_MS);
     const offsetsMs = Array.from(
       { length: RFC4861.DUP_ADDR_DETECT_TRANSMITS },
       (_, index) => firstMs + index * RFC4861.RETRANS_TIMER,

@@ -22,8 +22,14 @@ export const RFC4861 = {
   DUP_ADDR_DETECT_TRANSMITS: 1,
 } as const;
 
+/**
+ * The kernel reports a joined group two timer ticks later, 20 ms at most. The report has to be out before the first
+ * solicitation (RFC 4862 5.4.2), or snooping switches keep the answers from us.
+ */
+export const MLD_LEAD_MS = 20;
+
 /** `probing: fast`: probes at these offsets, and the address is answered at {@link FAST_PROBING_MS}. */
-export const FAST_PROBE_OFFSETS_MS = [0, 40, 80] as const;
+export const FAST_PROBE_OFFSETS_MS: Schedule = { ipv4: [0, 40, 80], ipv6: [MLD_LEAD_MS, 50, 80] };
 export const FAST_PROBING_MS = 120;
 
 /**

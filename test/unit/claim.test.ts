@@ -39,14 +39,15 @@ describe('probing: fast', () => {
 
   it('is tentative until a second after the last probe, and announces only then (IPv6, RFC 4429)', () => {
     const claim = new Claim(IPV6, 'eth0', 0);
-    assert.deepEqual(claim.advance(0, context), [{ type: 'probe', offsetsMs: [0, 40, 80] }]);
+    // Not before the group's report is out (RFC 4862 5.4.2).
+    assert.deepEqual(claim.advance(0, context), [{ type: 'probe', offsetsMs: [20, 50, 80] }]);
     assert.deepEqual(claim.advance(120, context), []);
     assert.deepEqual([claim.state, claim.answered, claim.dueMs], ['tentative', true, 1_080]);
     assert.deepEqual(claim.advance(1_079, context), []);
     assert.deepEqual(claim.advance(1_080, context), FIRST_CLAIM);
     assert.deepEqual([claim.state, claim.reason], ['newcomer', 'nobody objected']);
     assert.deepEqual(claim.advance(claim.dueMs, context), ONE_PROBE);
-    runUntil(claim, 7_000, context);
+    runUntil(claim, 7_020, context);
     assert.equal(claim.state, 'owned');
   });
 
@@ -100,10 +101,10 @@ describe('probing: rfc5227', () => {
   it('IPv6: one solicitation within MAX_RTR_SOLICITATION_DELAY, then RetransTimer', () => {
     const context = sampleContext({ probing: 'rfc5227', random: () => 0.25 });
     const claim = new Claim(IPV6, 'eth0', 0);
-    assert.deepEqual(claim.advance(0, context), [{ type: 'probe', offsetsMs: [250] }]);
-    assert.equal(claim.dueMs, 1_250);
-    assert.deepEqual(claim.advance(1_249, context), []);
-    assert.deepEqual(claim.advance(1_250, context), FIRST_CLAIM);
+    assert.deepEqual(claim.advance(0, context), [{ type: 'probe', offsetsMs: [265] }]);
+    assert.equal(claim.dueMs, 1_265);
+    assert.deepEqual(claim.advance(1_264, context), []);
+    assert.deepEqual(claim.advance(1_265, context), FIRST_CLAIM);
     assert.equal(claim.state, 'owned');
   });
 });

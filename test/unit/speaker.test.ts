@@ -35,7 +35,8 @@ describe('a first claim', () => {
           entries: [IPV4, IPV6].map((address) => ({ address, selected: ['eth0'], answer: [], tentative: [] })),
         },
       },
-      { type: 'probe', interfaceName: 'eth0', addresses: [IPV4, IPV6], offsetsMs: [0, 40, 80] },
+      { type: 'probe', interfaceName: 'eth0', addresses: [IPV4], offsetsMs: [0, 40, 80] },
+      { type: 'probe', interfaceName: 'eth0', addresses: [IPV6], offsetsMs: [20, 50, 80] },
       ...[IPV4, IPV6].map((address) => ({
         type: 'changed',
         address,
@@ -170,9 +171,12 @@ describe('a change of what is desired', () => {
     const added = driver.stepServed(desired([service('web', [IPV4, IPV6])], ['eth0', 'eth1']));
     assert.deepEqual(
       TYPES(added).filter((type) => type !== 'changed'),
-      ['publish', 'probe'],
+      ['publish', 'probe', 'probe'],
     );
-    assert.equal(only(added, 'probe')[0]?.interfaceName, 'eth1');
+    assert.deepEqual(
+      only(added, 'probe').map(({ interfaceName }) => interfaceName),
+      ['eth1', 'eth1'],
+    );
     assert.deepEqual(driver.states(IPV4), { eth0: 'owned', eth1: 'probing' });
     assert.deepEqual(driver.answers(IPV4), ['eth0']);
     driver.runUntil(20_000);

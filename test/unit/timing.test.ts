@@ -27,7 +27,7 @@ test('RFC 4861 section 10 and RFC 4862 section 5.1, value by value', () => {
 });
 
 test('fast probing: three probes within 120 ms, the last one with time for an answer', () => {
-  assert.deepEqual(timing.FAST_PROBE_OFFSETS_MS, [0, 40, 80]);
+  assert.deepEqual(timing.FAST_PROBE_OFFSETS_MS, { ipv4: [0, 40, 80], ipv6: [20, 50, 80] });
   assert.equal(timing.FAST_PROBING_MS, 120);
   assert.equal(timing.NEWCOMER_MS, 7_000);
 });
