@@ -201,11 +201,13 @@ export class Claim {
   /** RFC 5227 2.4 (c): service IPs are kept, and defended at most once per DEFEND_INTERVAL. */
   #defend(mac: string, nowMs: number): ClaimAction[] {
     this.#lastRivalMs = nowMs;
-    if (this.rivalMac !== mac) {
+    const due = nowMs - this.#lastDefenceMs >= RFC5227.DEFEND_INTERVAL;
+    // Several rivals in turn make no more noise than one.
+    if (this.rivalMac === null || (due && this.rivalMac !== mac)) {
       this.rivalMac = mac;
       this.#enter('owned', nowMs, `contested by ${mac}, defended`, this.dueMs);
     }
-    if (nowMs - this.#lastDefenceMs < RFC5227.DEFEND_INTERVAL) return [];
+    if (!due) return [];
     this.#lastDefenceMs = nowMs;
     return [{ type: 'announce', why: 'defence' }];
   }

@@ -49,6 +49,7 @@ export async function runNode(options: RunOptions): Promise<void> {
       listen: config.status.listen,
       handlers: { status: () => running.status(), health: () => running.health() },
     });
+    const stopped = untilStopped(() => source.reload(), log);
     try {
       logWarnings(configLog, warnings);
       running.start();
@@ -58,7 +59,7 @@ export async function runNode(options: RunOptions): Promise<void> {
         `${config.node} speaks for ${config.desired.services.length} services`,
       );
       source.start();
-      await untilStopped(() => source.reload(), log);
+      await stopped;
     } finally {
       source.close();
       await running.stop();

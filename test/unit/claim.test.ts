@@ -305,6 +305,16 @@ describe('an owner', () => {
     assert.equal(claim.state, 'owned');
   });
 
+  it('names a second rival with the next defence, not sooner', () => {
+    const other = '02:00:00:00:00:98';
+    const { claim, nowMs } = claimIn('owned');
+    claim.rival('arp', RIVAL, nowMs, sampleContext());
+    claim.rival('arp', other, nowMs + 200, sampleContext());
+    assert.equal(claim.reason, `contested by ${RIVAL}, defended`);
+    claim.rival('arp', other, nowMs + 10_000, sampleContext());
+    assert.deepEqual([claim.reason, claim.rivalMac], [`contested by ${other}, defended`, other]);
+  });
+
   it('is contested until a refresh finds that the rival was quiet for 60 s', () => {
     const { claim, nowMs } = claimIn('owned');
     claim.rival('arp', RIVAL, nowMs, sampleContext());
