@@ -112,7 +112,8 @@ Responder::Responder(const ResponderOptions& options, std::function<void()> wake
       published_(std::make_shared<const IpTable>()),
       epoll_(require("epoll_create1", epoll_create1(EPOLL_CLOEXEC))),
       links_(LinkMonitor::Addresses::kIgnore),
-      table_(published_) {
+      table_(published_),
+      port_worker_(filter_, [this] { eventfd_write(wakeup_.get(), 1); }) {
   watch(wakeup_.get(), kWakeupTag);
   watch(links_.fd(), kLinksTag);
   thread_ = std::thread([this] { run(); });
@@ -256,6 +257,7 @@ bool Responder::take_mail() {
     events_.push(std::move(event));
   }
   if (mail.table) set_table(std::move(mail.table));
+  install_ports();
   const int64_t now_ns = monotonic_ns();
   check_deadline(now_ns);
   for (Mail::Order& order : mail.orders) {
@@ -332,25 +334,19 @@ void Responder::reconcile_port(unsigned slot) {
   std::unique_ptr<Port>& port = ports_[slot];
   if (port && (link == nullptr || link->index != port->interface_index() || link->name != port->name() ||
                port->detached())) {
-    close_port(slot, link == nullptr ? "the interface is gone" : "the interface was replaced");
+    const bool wanted = slot < names.size() && names[slot] == port->name();
+    close_port(slot, !wanted           ? "it is not used any more"
+                     : link == nullptr ? "the interface is gone"
+                                       : "the interface was replaced");
   }
   if (link == nullptr) return;
   const std::string unusable = link->unusable_reason();
   if (!port) {
-    if (!unusable.empty()) return;
-    try {
-      port = std::make_unique<Port>(slot, *link, filter_);
-      watch(port->arp().fd(), kFirstSocketTag + slot * 2);
-      watch(port->ndp().fd(), kFirstSocketTag + slot * 2 + 1);
-    } catch (const SystemError& error) {
-      port.reset();
-      if (port_errors_[slot] == error.what()) return;
-      port_errors_[slot] = error.what();
-      events_.push(Event{EventType::kPortFailed, link->name, link->mac, error.what()});
-      return;
+    if (unusable.empty() && !opening_[slot]) {
+      opening_[slot] = true;
+      port_worker_.open(slot, *link);
     }
-    port_errors_[slot].clear();
-    update_groups(*port);
+    return;
   }
   const bool moved = port->mac() != link->mac;
   port->set_mac(link->mac);
@@ -366,12 +362,46 @@ void Responder::reconcile_port(unsigned slot) {
   announce_port(slot);
 }
 
+// Much may have happened while a port was opened: one that fits no more is closed, and another opened.
+void Responder::install_ports() {
+  for (OpenedPort& opened : port_worker_.take()) {
+    const unsigned slot = opened.slot;
+    opening_[slot] = false;
+    const auto& names = table_->interface_names();
+    const Link* link = slot < names.size() ? links_.find(names[slot]) : nullptr;
+    const bool fits = link != nullptr && link->index == opened.link.index && link->name == opened.link.name;
+    if (opened.port && fits && !opened.port->detached()) {
+      // The filter may have been lost meanwhile.
+      if (!filter_.available()) opened.port->attach_filters(filter_);
+      watch(opened.port->arp().fd(), kFirstSocketTag + slot * 2);
+      watch(opened.port->ndp().fd(), kFirstSocketTag + slot * 2 + 1);
+      ports_[slot] = std::move(opened.port);
+      port_errors_[slot].clear();
+      update_groups(*ports_[slot]);
+      reconcile_port(slot);
+      continue;
+    }
+    if (opened.port) {
+      port_worker_.close(std::move(opened.port));
+    } else if (fits) {
+      // Tried again when the link changes.
+      if (std::exchange(port_errors_[slot], opened.error) == opened.error) continue;
+      events_.push(Event{EventType::kPortFailed, opened.link.name, opened.link.mac, opened.error});
+      continue;
+    }
+    reconcile_port(slot);
+  }
+}
+
 void Responder::close_port(unsigned slot, const std::string& reason) {
   if (ports_[slot]->usable()) {
     events_.push(Event{EventType::kPortClosed, ports_[slot]->name(), ports_[slot]->mac(), reason});
   }
   announcer_.cancel(slot);
-  ports_[slot].reset();
+  // Off epoll now: until the worker has closed them the sockets go on receiving.
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, ports_[slot]->arp().fd(), nullptr);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, ports_[slot]->ndp().fd(), nullptr);
+  port_worker_.close(std::move(ports_[slot]));
 }
 
 void Responder::announce_port(unsigned slot) {

@@ -20,6 +20,7 @@
 #include "ip_table.h"
 #include "link_monitor.h"
 #include "port.h"
+#include "port_worker.h"
 #include "socket_filter.h"
 
 namespace arpeggio {
@@ -87,6 +88,7 @@ class Responder {
   void follow_links();
   void reconcile_ports();
   void reconcile_port(unsigned slot);
+  void install_ports();
   void close_port(unsigned slot, const std::string& reason);
   void update_groups(Port& port);
   void announce_port(unsigned slot);
@@ -116,6 +118,7 @@ class Responder {
   std::shared_ptr<const IpTable> table_;
   OwnMacs own_macs_;
   std::unique_ptr<Port> ports_[kMaxSlots];
+  bool opening_[kMaxSlots] = {};        // the worker is at it
   std::string port_errors_[kMaxSlots];  // reported, so that each is reported once
   Announcer announcer_;
   SendBatch replies_;
@@ -123,6 +126,7 @@ class Responder {
   bool expired_ = true;
   std::unordered_map<uint64_t, int64_t> rival_reported_ns_;
 
+  PortWorker port_worker_;
   std::thread thread_;  // last: everything it uses is set
 };
 

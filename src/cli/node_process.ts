@@ -143,11 +143,9 @@ export class NodeProcess {
     return this.#config.interfaces ?? eligibleInterfaces(this.#links);
   }
 
+  /** Where the packet thread can send: what is probed before that is heard by nobody. */
   #usable(): ReadonlySet<string> {
-    const usable = this.#links.filter(
-      ({ name, unusableReason }) => unusableReason === '' && this.#ports.get(name)?.state !== 'failed',
-    );
-    return new Set(usable.map(({ name }) => name));
+    return new Set([...this.#ports].filter(([, { state }]) => state === 'open').map(([name]) => name));
   }
 
   #step(event: SpeakerEvent): void {
@@ -286,7 +284,6 @@ export class NodeProcess {
     if (before.join('/') !== after.join('/')) {
       this.#step({ type: 'desired', desired: this.#config.desired, interfaces: after });
     }
-    this.#step({ type: 'usable', interfaces: this.#usable() });
     if (this.#loopback) this.#whenServed(this.#loopback.setInterfaces(links.filter(speaksArp)));
     this.#checkKernelSoon();
   }

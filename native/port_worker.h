@@ -1,0 +1,59 @@
+// Opens and closes ports beside the packet thread. To set up or tear down the rings of a socket the kernel waits for
+// grace periods, some 75 ms for a port; in the packet thread all other interfaces would go unanswered meanwhile.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "port.h"
+
+namespace arpeggio {
+
+// What became of open(): a port, or the reason why there is none.
+struct OpenedPort {
+  unsigned slot;
+  Link link;
+  std::unique_ptr<Port> port;
+  std::string error;
+};
+
+class PortWorker {
+ public:
+  // `wake` is called on the worker when there is something to take. `filter` outlives the worker.
+  PortWorker(const AddressFilter& filter, std::function<void()> wake);
+  // Finishes what was asked for, and closes what nobody took.
+  ~PortWorker();
+  PortWorker(const PortWorker&) = delete;
+  PortWorker& operator=(const PortWorker&) = delete;
+
+  void open(unsigned slot, const Link& link);
+  void close(std::unique_ptr<Port> port);
+  std::vector<OpenedPort> take();
+
+ private:
+  struct Job {
+    unsigned slot = 0;
+    Link link{};
+    std::unique_ptr<Port> to_close{};
+  };
+
+  void run();
+  OpenedPort open_now(const Job& job) const;
+
+  const AddressFilter& filter_;
+  std::function<void()> wake_;
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<Job> jobs_;
+  std::vector<OpenedPort> opened_;
+  bool stop_ = false;
+  std::thread thread_;  // last: everything it uses is set
+};
+
+}  // namespace arpeggio
