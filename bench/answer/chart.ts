@@ -68,6 +68,7 @@ export function chart(results: Results): string {
   }
   const style = 'font-family="sans-serif" font-size="12" fill="#30343b"';
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${top}" ${style}>
+<title>ARP and NDP responders: replies per second and core, and latency</title>
 <rect width="${WIDTH}" height="${top}" fill="#ffffff"/>
 ${parts.join('\n')}
 </svg>
