@@ -1,5 +1,5 @@
 // Opens and closes ports beside the packet thread. To set up or tear down the rings of a socket the kernel waits for
-// grace periods, some 75 ms for a port; in the packet thread all other interfaces would go unanswered meanwhile.
+// grace periods, 19 to 69 ms for a port; in the packet thread all other interfaces would go unanswered meanwhile.
 #pragma once
 
 #include <condition_variable>
