@@ -40,15 +40,15 @@ Napi::Uint8Array address_to_js(Napi::Env env, const wire::IpAddress& address) {
   return bytes;
 }
 
-// At the end of the process a wake may still be under way when no JavaScript can run any more.
-void call_on_wake(Napi::Env env, Napi::Function on_wake) {
-  if (static_cast<napi_env>(env) == nullptr || on_wake.IsEmpty()) return;
-  try {
-    on_wake.Call({});
-  } catch (const Napi::Error& error) {
-    // What a handler throws ends as an uncaught exception, as from any other callback.
-    if (!error.IsEmpty()) napi_fatal_exception(env, error.Value());
-  }
+// By the C interface: when a worker is terminated no JavaScript can run any more, and what napi_call_function leaves
+// behind then is no exception that Napi::Error could hold.
+void call_on_wake(napi_env env, napi_value on_wake) {
+  napi_value undefined;
+  if (napi_get_undefined(env, &undefined) != napi_ok) return;
+  if (napi_call_function(env, undefined, on_wake, 0, nullptr, nullptr) != napi_pending_exception) return;
+  // What a handler throws ends as an uncaught exception, as from any other callback.
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
 const char* event_type_name(EventType type) {
@@ -164,7 +164,12 @@ ResponderWrap::ResponderWrap(const Napi::CallbackInfo& info) : ObjectWrap(info),
   wake_.Unref(env);
   try {
     // The function is copied: the thread needs nothing of this object.
-    responder_ = std::make_unique<Responder>(native_options, [wake = wake_] { wake.NonBlockingCall(call_on_wake); });
+    responder_ = std::make_unique<Responder>(native_options, [wake = wake_] {
+      wake.NonBlockingCall([](Napi::Env callback_env, Napi::Function on_wake) {
+        // Empty at the end of the process.
+        if (static_cast<napi_env>(callback_env) != nullptr && !on_wake.IsEmpty()) call_on_wake(callback_env, on_wake);
+      });
+    });
   } catch (const SystemError& error) {
     wake_.Release();
     throw to_js_error(env, error);

@@ -15,7 +15,13 @@ export const pureSources = () => nativeSources().filter((path) => !NODE_FACING.t
 export function addonFlags() {
   const addonApi = join(ROOT, 'node_modules/node-addon-api');
   const headers = ['-isystem', addonApi, '-isystem', nodeHeaders().include];
-  return ['-fPIC', '-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', ...headers];
+  return [
+    '-fPIC',
+    '-DNAPI_VERSION=9',
+    '-DNAPI_CPP_EXCEPTIONS',
+    '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+    ...headers,
+  ];
 }
 
 /**
