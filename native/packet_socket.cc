@@ -133,31 +133,21 @@ void SendBatch::commit(size_t frame_size) {
   ++count_;
 }
 
-SendBatch::SendResult SendBatch::send(int fd) {
-  SendResult result{0, 0};
-  size_t position = 0;
-  while (position < count_) {
+size_t SendBatch::send(int fd) {
+  size_t total = 0;
+  for (size_t position = 0; position < count_;) {
     const int sent = sendmmsg(fd, messages_.data() + position, static_cast<unsigned>(count_ - position), 0);
     if (sent > 0) {
       position += static_cast<size_t>(sent);
-      result.sent += static_cast<size_t>(sent);
-      continue;
-    }
-    if (errno == EINTR) continue;
-    result.error = errno;
-    if (errno != ENOBUFS && errno != EAGAIN) {
+      total += static_cast<size_t>(sent);
+    } else if (errno == ENOBUFS || errno == EAGAIN) {
+      break;
+    } else if (errno != EINTR) {
       ++position;  // this frame cannot go; the next may
-      continue;
     }
-    for (size_t index = position; index < count_; ++index) {
-      buffers_[index - position] = buffers_[index];
-      vectors_[index - position].iov_len = vectors_[index].iov_len;
-    }
-    count_ -= position;
-    return result;
   }
   count_ = 0;
-  return result;
+  return total;
 }
 
 }  // namespace arpeggio

@@ -80,14 +80,9 @@ class SendBatch {
   uint8_t* slot() { return buffers_[count_].data(); }
   void commit(size_t frame_size);
 
-  struct SendResult {
-    size_t sent;
-    int error;  // errno of the frame after the last sent one; 0 when all went out
-  };
-  // Sends all on `fd`. A frame the kernel refuses is skipped and not counted as sent, unless the queue is full
-  // (ENOBUFS, EAGAIN): then the rest stays in the batch. Empties the batch otherwise.
-  SendResult send(int fd);
-  void clear() { count_ = 0; }
+  // Sends all on `fd` and empties the batch. Returns how many went out: a frame that the kernel refuses is skipped, and
+  // where its queue is full (ENOBUFS, EAGAIN) so is the rest.
+  size_t send(int fd);
 
  private:
   using Buffer = std::array<uint8_t, kMaxReplySize>;

@@ -92,10 +92,8 @@ class Responder::Sender final : public TransmitTarget {
   void flush() {
     if (batch_.empty()) return;
     const size_t wanted = batch_.size();
-    const SendBatch::SendResult result = batch_.send(fd_);
     // What the queue has no room for is lost: the schedule repeats every announcement.
-    if (result.sent < wanted) responder_.interface_counters_[slot_].send_errors.add(wanted - result.sent);
-    batch_.clear();
+    responder_.interface_counters_[slot_].send_errors.add(wanted - batch_.send(fd_));
   }
 
   Responder& responder_;
@@ -423,19 +421,16 @@ bool Responder::drain(Port& port, PacketSocket& socket, bool is_arp) {
     if (verdict.reply_size != 0) replies_.commit(verdict.reply_size);
     account(verdict, port, is_arp);
     socket.release();
-    if (replies_.full()) {
-      const size_t wanted = replies_.size();
-      counters.send_errors.add(wanted - replies_.send(socket.fd()).sent);
-      replies_.clear();
-    }
+    if (replies_.full()) send_replies(socket, counters);
   }
-  if (!replies_.empty()) {
-    const size_t wanted = replies_.size();
-    counters.send_errors.add(wanted - replies_.send(socket.fd()).sent);
-    replies_.clear();
-  }
+  send_replies(socket, counters);
   if (count == kFramesPerTurn) counters.ring_drops.add(socket.take_ring_drops());
   return count == kFramesPerTurn;
+}
+
+void Responder::send_replies(PacketSocket& socket, InterfaceCounters& counters) {
+  const size_t wanted = replies_.size();
+  counters.send_errors.add(wanted - replies_.send(socket.fd()));
 }
 
 void Responder::account(const Verdict& verdict, Port& port, bool is_arp) {

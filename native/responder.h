@@ -94,6 +94,7 @@ class Responder {
   void announce_port(unsigned slot);
   void check_deadline(int64_t now_ns);
   bool drain(Port& port, PacketSocket& socket, bool is_arp);
+  void send_replies(PacketSocket& socket, InterfaceCounters& counters);
   void account(const Verdict& verdict, Port& port, bool is_arp);
   void report_rival(const Verdict& verdict, const Port& port);
   int wait_timeout_ms(int64_t now_ns, bool busy) const;

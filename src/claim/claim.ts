@@ -110,8 +110,6 @@ export class Claim {
       case 'waiting':
         return [];
       case 'probing':
-        this.#yieldTo(mac, nowMs, context, onlyAsks ? 'claims it at the same time' : 'uses it');
-        return [];
       case 'tentative':
         this.#yieldTo(mac, nowMs, context, onlyAsks ? 'claims it at the same time' : 'uses it');
         return [];

@@ -93,7 +93,7 @@ export class NodeProcess {
   }
 
   /** Stops answering. Addresses stay on `lo`. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#state = 'leaving';
     this.#step({ type: 'stop' });
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);

@@ -62,7 +62,7 @@ export async function runNode(options: RunOptions): Promise<void> {
       await stopped;
     } finally {
       source.close();
-      await running.stop();
+      running.stop();
       await status.close();
     }
   } finally {
