@@ -37,7 +37,98 @@ export type RivalKind =
   /** Neighbor Solicitation of somebody's duplicate address detection (RFC 4862 5.4.3). */
   | 'dad';
 
+/** What a node says of itself: joining: listens, takes nothing; draining: gives everything away; leaving: has done so. */
+export type NodeState = 'joining' | 'ready' | 'draining' | 'leaving';
+
+/** What the packet thread knows of a peer on one interface. Reported when anything here but `heardMs` changes. */
+export interface PeerReport {
+  readonly node: string;
+  /** Our interface on the segment that it was heard on. */
+  readonly interfaceName: string;
+  /** Of the peer's process: 16 hexadecimal digits, another after each start. */
+  readonly incarnation: string;
+  /** Source of its heartbeats, and of what it answers and announces. */
+  readonly mac: string;
+  readonly state: NodeState;
+  /** one-way: we hear it, it does not hear us; down: not heard for its detection time, or it left. */
+  readonly link: 'two-way' | 'one-way' | 'down';
+  /** How often it sends, in milliseconds, and after how many of them it wants to be judged. */
+  readonly intervalMs: number;
+  readonly multiplier: number;
+  /** How many other nodes it hears, us left out. */
+  readonly hears: number;
+  /** Version and digest of its claims on this segment, as its heartbeats say. 0: none yet. */
+  readonly claimsVersion: number;
+  readonly claimsDigest: number;
+  /** The version of our claims that it holds. */
+  readonly heldVersion: number;
+}
+
+/** Why a frame of the heartbeat protocol was refused: names of native/drop_reason.h. */
+export type HeartbeatRefusal =
+  | 'heartbeat-malformed'
+  | 'heartbeat-version'
+  | 'heartbeat-cluster'
+  | 'heartbeat-unauthenticated'
+  | 'heartbeat-forged'
+  | 'heartbeat-replayed'
+  | 'heartbeat-old-incarnation';
+
 export type ResponderEvent =
+  | { readonly type: 'peer'; readonly peer: PeerReport }
+  /** An authenticated message of a peer: see ownership/codec. */
+  | {
+      readonly type: 'message';
+      readonly interfaceName: string;
+      readonly node: string;
+      readonly incarnation: string;
+      readonly body: Uint8Array;
+    }
+  /** The thread has carried out what was armed against the loss of a peer: the addresses are answered and announced. */
+  | {
+      readonly type: 'took';
+      /** Counts up from 1. A table published without having seen it (Table.tookSeen) does not undo it. */
+      readonly number: number;
+      readonly interfaceName: string;
+      readonly node: string;
+      readonly incarnation: string;
+      readonly addresses: readonly Address[];
+      /** From the peer's last heartbeat to the first announcement. */
+      readonly afterMs: number;
+    }
+  /**
+   * Nothing is answered on the interface until a table with Table.holdsLifted >= number: others may have taken over
+   * while we could not hear them.
+   */
+  | {
+      readonly type: 'held';
+      readonly number: number;
+      readonly interfaceName: string;
+      readonly reason: 'link-returned' | 'paused' | 'table-expired';
+    }
+  /** How many of the clients asked to follow have answered at our MAC. Final once nothing is asked any more. */
+  | {
+      readonly type: 'confirmed';
+      readonly interfaceName: string;
+      /** `took.number` of a takeover of the thread's own, or the number given to announce(). */
+      readonly cause: 'took' | 'announce';
+      readonly number: number;
+      readonly clients: number;
+      readonly confirmed: number;
+      readonly final: boolean;
+    }
+  /** At most once per source and minute; `count` since the last report. */
+  | {
+      readonly type: 'heartbeat-refused';
+      readonly interfaceName: string;
+      readonly mac: string;
+      readonly refusal: HeartbeatRefusal;
+      readonly count: number;
+    }
+  /** Our own heartbeats of another interface arrive here: both are on one segment. Once per pair. */
+  | { readonly type: 'same-segment'; readonly interfaceName: string; readonly otherInterfaceName: string }
+  /** Another host says that it is this node. At most once a minute. */
+  | { readonly type: 'name-in-use'; readonly interfaceName: string; readonly mac: string }
   | { readonly type: 'links'; readonly links: readonly LinkInfo[] }
   | {
       readonly type: 'rival';
@@ -69,10 +160,47 @@ export interface TableEntry {
   readonly tentative: readonly string[];
 }
 
+/** What the thread shall answer and announce, by itself, on the interface as soon as the peer is down there. */
+export interface TakeoverPlan {
+  readonly interfaceName: string;
+  /** PeerReport.incarnation. */
+  readonly incarnation: string;
+  /** Of the table's entries, selected on the interface. */
+  readonly addresses: readonly Address[];
+}
+
 export interface Table {
   /** Interfaces that the responder opens, and opens again whenever they come back. At most 64. */
   readonly interfaces: readonly string[];
   readonly entries: readonly TableEntry[];
+  /** Default: none. */
+  readonly plans?: readonly TakeoverPlan[];
+  /** The last `took` event that this table knows of, default 0: what later ones took is kept answered. */
+  readonly tookSeen?: number;
+  /** Holds up to this number are lifted; default 0. */
+  readonly holdsLifted?: number;
+}
+
+/** What heartbeats say on one interface, beside what the thread knows by itself. */
+export interface Advertisement {
+  readonly state: NodeState;
+  readonly claimsVersion: number;
+  readonly claimsDigest: number;
+  /** For each peer, by incarnation: the version of its claims that we hold. */
+  readonly held: readonly (readonly [incarnation: string, version: number])[];
+}
+
+export interface HeartbeatOptions {
+  readonly node: string;
+  /** Only nodes of one cluster hear each other. */
+  readonly cluster: string;
+  /** 16 hexadecimal digits, another at each start. */
+  readonly incarnation: string;
+  readonly intervalMs: number;
+  /** A peer is down after so many of its intervals without a heartbeat. */
+  readonly multiplier: number;
+  /** The first signs; each is accepted. None: heartbeats carry no MAC, and those that do are refused. */
+  readonly keys: readonly Uint8Array[];
 }
 
 /** How a frame reached the socket: sockaddr_ll's sll_pkttype. */
@@ -87,7 +215,7 @@ export interface FrameContext {
   readonly interfaceName: string;
   readonly mac: string;
   readonly ownMacs: readonly string[];
-  readonly table: Table;
+  readonly table: Pick<Table, 'interfaces' | 'entries'>;
   /** True once the table's deadline has passed. */
   readonly expired?: boolean;
 }
