@@ -17,7 +17,13 @@ describe('desiredAddresses', () => {
   it('has one entry for an address, with all its services in order', () => {
     const merged = desiredAddresses([service('b', [A, B]), service('a', [A])]);
     assert.deepEqual([...merged.keys()], [A, B]);
-    assert.deepEqual(merged.get(A), { address: A, services: ['b', 'a'], interfaces: null });
+    assert.deepEqual(merged.get(A), {
+      address: A,
+      services: ['b', 'a'],
+      interfaces: null,
+      nodes: null,
+      prefer: new Map(),
+    });
     assert.deepEqual(merged.get(B)?.services, ['b']);
   });
 
@@ -63,4 +69,14 @@ describe('desiredAddresses', () => {
     );
     fc.assert(fc.property(shuffled, ([list, other]) => assert.deepEqual(meaning(other), meaning(list))));
   });
+});
+
+test('a shared address goes only where all of its services may be, and weights add up', () => {
+  const merged = desiredAddresses([
+    { name: 'a', addresses: [A], interfaces: null, nodes: ['x', 'y'], prefer: [{ node: 'y', weight: 10 }] },
+    { name: 'b', addresses: [A], interfaces: null, nodes: ['y', 'z'], prefer: [{ node: 'y', weight: 5 }] },
+    { name: 'c', addresses: [A], interfaces: null },
+  ]);
+  assert.deepEqual(merged.get(A)?.nodes, new Set(['y']));
+  assert.deepEqual(merged.get(A)?.prefer, new Map([['y', 15]]));
 });
