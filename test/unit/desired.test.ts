@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import fc from 'fast-check';
 import { type DesiredService, desiredAddresses } from '../../src/desired/desired.js';
 import { parseAddress } from '../../src/net/address.js';
