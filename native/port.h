@@ -2,7 +2,8 @@
 // interface of that name and index; link down and up do not end it.
 #pragma once
 
-#include <memory>
+#include <array>
+#include <cstddef>
 #include <string>
 
 #include "group_membership.h"
@@ -31,6 +32,8 @@ class Port {
 
   PacketSocket& arp() { return arp_; }
   PacketSocket& ndp() { return ndp_; }
+  static constexpr size_t kSocketCount = 2;
+  std::array<PacketSocket*, kSocketCount> sockets() { return {&arp_, &ndp_}; }
   GroupMembership& groups() { return groups_; }
 
   // Replaces the filters: eBPF where available, else the classic floor.

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "system_error.h"
@@ -35,13 +34,11 @@ constexpr int kWantedNice = -15;
 constexpr size_t kFramesPerTurn = 256;
 // About 200 us of sending between two looks at the rings.
 constexpr size_t kAnnouncementsPerTurn = 64;
-constexpr size_t kGroupChangesPerTurn = 16;
-constexpr int64_t kGroupRetryNs = kNanosecondsPerSecond;
 // The same rival on the same address is news again after this long.
 constexpr int64_t kRivalReportIntervalNs = 200 * kNanosecondsPerMillisecond;
 constexpr size_t kMaxRivalReports = 65536;
 
-// epoll tags; a socket of slot n has kFirstSocketTag + 2n (ARP) or + 2n + 1 (NDP).
+// epoll tags; those of the ports follow.
 constexpr uint64_t kWakeupTag = 0;
 constexpr uint64_t kLinksTag = 1;
 constexpr uint64_t kFirstSocketTag = 2;
@@ -69,7 +66,7 @@ class Responder::Sender final : public TransmitTarget {
   ~Sender() override { flush(); }
 
   uint8_t* begin_frame(unsigned slot, const wire::IpAddress& address, FrameForm form, wire::Mac& mac) override {
-    Port* port = responder_.ports_[slot].get();
+    Port* port = responder_.ports_.at(slot);
     if (port == nullptr || !port->usable()) return nullptr;
     const IpTableEntry* entry = responder_.table_->find(address);
     if (entry == nullptr || responder_.expired_) return nullptr;
@@ -111,7 +108,8 @@ Responder::Responder(const ResponderOptions& options, std::function<void()> wake
       epoll_(require("epoll_create1", epoll_create1(EPOLL_CLOEXEC))),
       links_(LinkMonitor::Addresses::kIgnore),
       table_(published_),
-      port_worker_(filter_, [this] { eventfd_write(wakeup_.get(), 1); }) {
+      ports_(*this, events_, filter_, links_, epoll_.get(), kFirstSocketTag,
+             [this] { eventfd_write(wakeup_.get(), 1); }) {
   watch(wakeup_.get(), kWakeupTag);
   watch(links_.fd(), kLinksTag);
   thread_ = std::thread([this] { run(); });
@@ -201,22 +199,15 @@ void Responder::run() {
       } else if (tag == kLinksTag) {
         read_links();
       } else {
-        Port* port = ports_[(tag - kFirstSocketTag) / 2].get();
+        Port* port = ports_.by_tag(tag);
         if (port == nullptr) continue;  // closed by an event before this one
-        const bool is_arp = (tag - kFirstSocketTag) % 2 == 0;
-        PacketSocket& socket = is_arp ? port->arp() : port->ndp();
+        PacketSocket& socket = ports_.socket_of(*port, tag);
         if ((ready[index].events & EPOLLERR) != 0) socket.take_error();
-        busy = drain(*port, socket, is_arp) || busy;
+        busy = drain(*port, socket, &socket == &port->arp()) || busy;
       }
     }
     // Groups before probes: an answer has to find its way through snooping switches.
-    const bool retry_groups = now_ns >= retry_groups_ns_;
-    if (retry_groups) retry_groups_ns_ = now_ns + kGroupRetryNs;
-    for (auto& port : ports_) {
-      if (!port) continue;
-      if (retry_groups && port->groups().error() != 0) port->groups().retry();
-      busy = port->groups().step(kGroupChangesPerTurn) || busy;
-    }
+    busy = ports_.step_groups(now_ns) || busy;
     {
       Sender sender(*this);
       busy = announcer_.run(now_ns, kAnnouncementsPerTurn, sender) || busy;
@@ -226,11 +217,8 @@ void Responder::run() {
 
 int Responder::wait_timeout_ms(int64_t now_ns, bool busy) const {
   if (busy) return 0;
-  int64_t next_ns = announcer_.next_due_ns();
+  int64_t next_ns = std::min(announcer_.next_due_ns(), ports_.next_due_ns());
   if (!expired_) next_ns = std::min(next_ns, deadline_ns_.load(std::memory_order_acquire));
-  for (const auto& port : ports_) {
-    if (port && port->groups().error() != 0) next_ns = std::min(next_ns, retry_groups_ns_);
-  }
   if (next_ns == std::numeric_limits<int64_t>::max()) return -1;
   if (next_ns <= now_ns) return 0;
   const int64_t wait_ms = (next_ns - now_ns + kNanosecondsPerMillisecond - 1) / kNanosecondsPerMillisecond;
@@ -247,15 +235,16 @@ bool Responder::take_mail() {
   }
   if (mail.stop) return false;
   if (mail.filter_lost) {
-    for (auto& port : ports_) {
-      if (port) port->attach_filters(filter_);
-    }
+    ports_.attach_filters();
     Event event{EventType::kFilterFallback};
     event.text = filter_.reason();
     events_.push(std::move(event));
   }
-  if (mail.table) set_table(std::move(mail.table));
-  install_ports();
+  if (mail.table) {
+    table_ = std::move(mail.table);
+    ports_.set_table(table_);
+  }
+  ports_.install();
   const int64_t now_ns = monotonic_ns();
   check_deadline(now_ns);
   for (Mail::Order& order : mail.orders) {
@@ -274,23 +263,6 @@ void Responder::check_deadline(int64_t now_ns) {
   expired_ = expired;
 }
 
-void Responder::set_table(std::shared_ptr<const IpTable> table) {
-  const std::shared_ptr<const IpTable> previous = std::exchange(table_, std::move(table));
-  if (previous->interface_names() != table_->interface_names()) reconcile_ports();
-  if (previous->groups() == table_->groups()) return;
-  for (auto& port : ports_) {
-    if (port) update_groups(*port);
-  }
-}
-
-void Responder::update_groups(Port& port) {
-  std::vector<uint32_t> low24s;
-  for (const SolicitedNodeGroup& group : table_->groups()) {
-    if ((group.slots & slot_bit(port.slot())) != 0) low24s.push_back(group.low24);
-  }
-  port.groups().want(low24s);
-}
-
 void Responder::read_links() {
   try {
     if (links_.drain()) follow_links();
@@ -300,13 +272,8 @@ void Responder::read_links() {
     event.text = error.what();
     events_.push(std::move(event));
   }
-  const std::set<unsigned> without_ipv6 = links_.take_links_without_ipv6();
-  const std::set<unsigned> with_new_address = links_.take_links_with_new_address();
-  for (auto& port : ports_) {
-    if (!port) continue;
-    if (without_ipv6.count(port->interface_index()) != 0) port->groups().forget();
-    if (with_new_address.count(port->interface_index()) != 0) port->groups().retry();
-  }
+  ports_.forget_groups(links_.take_links_without_ipv6());
+  ports_.retry_groups(links_.take_links_with_new_address());
 }
 
 void Responder::follow_links() {
@@ -318,91 +285,12 @@ void Responder::follow_links() {
     if (link.has_permanent_mac) macs.push_back(link.permanent_mac);
   }
   own_macs_ = OwnMacs(std::move(macs));
-  reconcile_ports();
+  ports_.reconcile();
   events_.set_links(std::move(links));
 }
 
-void Responder::reconcile_ports() {
-  for (unsigned slot = 0; slot < kMaxSlots; ++slot) reconcile_port(slot);
-}
-
-void Responder::reconcile_port(unsigned slot) {
-  const auto& names = table_->interface_names();
-  const Link* link = slot < names.size() && !names[slot].empty() ? links_.find(names[slot]) : nullptr;
-  std::unique_ptr<Port>& port = ports_[slot];
-  if (port && (link == nullptr || link->index != port->interface_index() || link->name != port->name() ||
-               port->detached())) {
-    const bool wanted = slot < names.size() && names[slot] == port->name();
-    close_port(slot, !wanted           ? "it is not used any more"
-                     : link == nullptr ? "the interface is gone"
-                                       : "the interface was replaced");
-  }
-  if (link == nullptr) return;
-  const std::string unusable = link->unusable_reason();
-  if (!port) {
-    if (unusable.empty() && !opening_[slot]) {
-      opening_[slot] = true;
-      port_worker_.open(slot, *link);
-    }
-    return;
-  }
-  const bool moved = port->mac() != link->mac;
-  port->set_mac(link->mac);
-  if (!unusable.empty()) {
-    if (port->usable()) events_.push(Event{EventType::kPortClosed, link->name, link->mac, unusable});
-    port->set_usable(false);
-    return;
-  }
-  if (port->usable() && !moved) return;
-  port->set_usable(true);
-  port->groups().retry();
-  events_.push(Event{EventType::kPortOpened, link->name, link->mac});
-  announce_port(slot);
-}
-
-// Much may have happened while a port was opened: one that fits no more is closed, and another opened.
-void Responder::install_ports() {
-  for (OpenedPort& opened : port_worker_.take()) {
-    const unsigned slot = opened.slot;
-    opening_[slot] = false;
-    const auto& names = table_->interface_names();
-    const Link* link = slot < names.size() ? links_.find(names[slot]) : nullptr;
-    const bool fits = link != nullptr && link->index == opened.link.index && link->name == opened.link.name;
-    if (opened.port && fits && !opened.port->detached()) {
-      // The filter may have been lost meanwhile.
-      if (!filter_.available()) opened.port->attach_filters(filter_);
-      watch(opened.port->arp().fd(), kFirstSocketTag + slot * 2);
-      watch(opened.port->ndp().fd(), kFirstSocketTag + slot * 2 + 1);
-      ports_[slot] = std::move(opened.port);
-      port_errors_[slot].clear();
-      update_groups(*ports_[slot]);
-      reconcile_port(slot);
-      continue;
-    }
-    if (opened.port) {
-      port_worker_.close(std::move(opened.port));
-    } else if (fits) {
-      // Tried again when the link changes.
-      if (std::exchange(port_errors_[slot], opened.error) == opened.error) continue;
-      events_.push(Event{EventType::kPortFailed, opened.link.name, opened.link.mac, opened.error});
-      continue;
-    }
-    reconcile_port(slot);
-  }
-}
-
-void Responder::close_port(unsigned slot, const std::string& reason) {
-  if (ports_[slot]->usable()) {
-    events_.push(Event{EventType::kPortClosed, ports_[slot]->name(), ports_[slot]->mac(), reason});
-  }
-  announcer_.cancel(slot);
-  // Off epoll now: until the worker has closed them the sockets go on receiving.
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, ports_[slot]->arp().fd(), nullptr);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, ports_[slot]->ndp().fd(), nullptr);
-  port_worker_.close(std::move(ports_[slot]));
-}
-
-void Responder::announce_port(unsigned slot) {
+void Responder::port_ready(Port& port) {
+  const unsigned slot = port.slot();
   std::vector<wire::IpAddress> addresses;
   for (const IpTableEntry& entry : table_->entries()) {
     if ((entry.answer & ~entry.tentative & slot_bit(slot)) != 0) addresses.push_back(entry.address);

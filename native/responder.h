@@ -19,8 +19,7 @@
 #include "file_descriptor.h"
 #include "ip_table.h"
 #include "link_monitor.h"
-#include "port.h"
-#include "port_worker.h"
+#include "port_set.h"
 #include "socket_filter.h"
 
 namespace arpeggio {
@@ -32,13 +31,13 @@ struct ResponderOptions {
   AnnouncementSchedule link_schedule;
 };
 
-class Responder {
+class Responder : private PortSet::User {
  public:
   // Starts the thread. `wake` is called on it when there are events to take. Throws SystemError: EPERM from "socket"
   // means that CAP_NET_RAW is missing.
   Responder(const ResponderOptions& options, std::function<void()> wake);
   // Stops and joins the thread. Sends nothing.
-  ~Responder();
+  ~Responder() override;
   Responder(const Responder&) = delete;
   Responder& operator=(const Responder&) = delete;
 
@@ -83,15 +82,10 @@ class Responder {
   void run();
   void raise_priority();
   bool take_mail();  // false: stop
-  void set_table(std::shared_ptr<const IpTable> table);
   void read_links();
   void follow_links();
-  void reconcile_ports();
-  void reconcile_port(unsigned slot);
-  void install_ports();
-  void close_port(unsigned slot, const std::string& reason);
-  void update_groups(Port& port);
-  void announce_port(unsigned slot);
+  void port_ready(Port& port) override;
+  void port_closed(unsigned slot) override { announcer_.cancel(slot); }
   void check_deadline(int64_t now_ns);
   bool drain(Port& port, PacketSocket& socket, bool is_arp);
   void send_replies(PacketSocket& socket, InterfaceCounters& counters);
@@ -118,16 +112,12 @@ class Responder {
   LinkMonitor links_;
   std::shared_ptr<const IpTable> table_;
   OwnMacs own_macs_;
-  std::unique_ptr<Port> ports_[kMaxSlots];
-  bool opening_[kMaxSlots] = {};        // the worker is at it
-  std::string port_errors_[kMaxSlots];  // reported, so that each is reported once
   Announcer announcer_;
   SendBatch replies_;
-  int64_t retry_groups_ns_ = 0;
   bool expired_ = true;
   std::unordered_map<uint64_t, int64_t> rival_reported_ns_;
 
-  PortWorker port_worker_;
+  PortSet ports_;
   std::thread thread_;  // last: everything it uses is set
 };
 
