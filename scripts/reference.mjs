@@ -15,19 +15,21 @@ function rows(schema, prefix = '') {
     const required = schema.required?.includes(key);
     const ofList = property.items?.properties ? rows(property.items, `${name}[].`) : [];
     return [
-      `| \`${name}\` | ${values(property)} | ${required ? 'required' : byDefault(property)} | ${property.description} |`,
+      `| \`${name}\` | ${values(property)} | ${required ? 'required' : byDefault(property)} | ${property.description.replaceAll('|', '\\|')} |`,
       ...rows(property, `${name}.`),
       ...ofList,
     ];
   });
 }
 
+const NAMES = { null: '`null`', integer: 'number' };
+
 function values(property) {
   if (property.enum) return property.enum.map((value) => `\`${value}\``).join(', ');
   if (property.items) return property.items.properties ? 'list of mappings' : 'list of texts';
   if (property.properties) return 'mapping';
   const types = property.anyOf?.map(({ type }) => type) ?? [property.type].flat();
-  return types.map((type) => (type === 'null' ? '`null`' : 'text')).join(' or ');
+  return types.map((type) => NAMES[type] ?? 'text').join(' or ');
 }
 
 function byDefault(property) {

@@ -16,11 +16,15 @@ interface Outline {
     readonly name: string | null;
     readonly addresses: readonly (Address | null)[];
     readonly interfaces: readonly (string | null)[] | null;
+    readonly nodes: readonly (string | null)[] | null;
+    /** Names of the preferred nodes. */
+    readonly prefer: readonly (string | null)[];
   }[];
 }
 
 /**
- * Names and addresses that are given twice, and services on interfaces that the node does not use. `value` is the file as
+ * Names and addresses that are given twice, services on interfaces that the node does not use, and preferred nodes that
+ * may not own the service. `value` is the file as
  * plain data, valid or not: one wrong address must not hide another one that is there twice. `canonical`: each text in the
  * place of an address is one.
  */
@@ -62,20 +66,31 @@ export function crossMistakes(value: unknown, canonical: boolean): CrossMistake[
           first: ['interfaces'],
         });
     });
+    mistakes.push(...repeated(service.nodes ?? [], [...path, 'nodes']));
+    mistakes.push(...repeated(service.prefer, [...path, 'prefer'], 'node'));
+    service.prefer.forEach((node, position) => {
+      if (node !== null && service.nodes && !service.nodes.includes(node))
+        mistakes.push({
+          path: [...path, 'prefer', position, 'node'],
+          message: `${JSON.stringify(node)} is not among the nodes of this service; add it there, or leave it out here`,
+          first: [...path, 'nodes'],
+        });
+    });
   });
   return mistakes;
 }
 
-function repeated(names: readonly (string | null)[], path: Path): CrossMistake[] {
+/** `key`: of the mapping that holds the name, where the list is not one of names. */
+function repeated(names: readonly (string | null)[], path: Path, ...key: readonly string[]): CrossMistake[] {
   return names.flatMap((name, index) => {
     const first = names.indexOf(name);
     return name === null || first === index
       ? []
       : [
           {
-            path: [...path, index],
+            path: [...path, index, ...key],
             message: `${JSON.stringify(name)} is already in this list`,
-            first: [...path, first],
+            first: [...path, first, ...key],
           },
         ];
   });
@@ -88,9 +103,11 @@ function outline(value: unknown, addressOf: (text: string) => Address | null): O
     services: list(root.services).map((item) => {
       const service = mapping(item);
       return {
-        name: typeof service.name === 'string' ? service.name : null,
+        name: textOrNull(service.name),
         addresses: list(service.addresses).map((text) => (typeof text === 'string' ? addressOf(text) : null)),
         interfaces: texts(service.interfaces),
+        nodes: texts(service.nodes),
+        prefer: list(service.prefer).map((item) => textOrNull(mapping(item).node)),
       };
     }),
   };
@@ -105,7 +122,11 @@ function list(value: unknown): readonly unknown[] {
 }
 
 function texts(value: unknown): (string | null)[] | null {
-  return Array.isArray(value) ? value.map((item) => (typeof item === 'string' ? item : null)) : null;
+  return Array.isArray(value) ? value.map(textOrNull) : null;
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 function addressOrNull(text: string): Address | null {

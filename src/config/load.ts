@@ -93,14 +93,23 @@ function parseWhole(text: string, { file, defaultNode }: ParseOptions): ParseRes
 function toConfig(parsed: ParsedFile, defaultNode: string): Config {
   return {
     node: parsed.node ?? defaultNode,
+    cluster: parsed.cluster,
     interfaces: parsed.interfaces ?? null,
     serve: parsed.serve,
+    heartbeat: {
+      intervalMs: parsed.heartbeat.interval,
+      multiplier: parsed.heartbeat.multiplier,
+      keyFile: parsed.heartbeat.key?.file ?? null,
+      keys: [],
+    },
     status: parsed.status,
     desired: {
-      services: parsed.services.map(({ name, addresses, interfaces }) => ({
+      services: parsed.services.map(({ name, addresses, interfaces, nodes, prefer }) => ({
         name,
         addresses,
         interfaces: interfaces ?? null,
+        nodes: nodes ?? null,
+        prefer: prefer ?? [],
       })),
       probing: parsed.probing,
     },

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Address, AddressError, familyOf, parseAddress } from '../net/address.js';
 import { isLoopbackAddress, unusableReason } from '../net/service_address.js';
+import { choice, mustBe, text, wholeNumber } from './field.js';
+import { heartbeatSchema } from './heartbeat_schema.js';
 
 /** A node name longer than this would not fit Kubernetes either (RFC 1123 subdomain). */
 const MAX_NAME_LENGTH = 253;
@@ -11,43 +13,18 @@ const MAX_SOCKET_PATH_BYTES = 107;
 /** As many as the responder opens. */
 const MAX_INTERFACES = 64;
 
-/** How a value of the file is called in a message: "the number 10", "a list". */
-function kindOf(value: unknown): string {
-  if (value === null) return 'empty';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') {
-    // `[2001:db8::]` and `- 2001:db8::` are YAML for a mapping with the key "2001:db8:".
-    const entries = Object.entries(value);
-    if (entries.length === 1 && entries[0]?.[1] === null && entries[0][0].includes(':'))
-      return `a mapping; put quotes around ${JSON.stringify(`${entries[0][0]}:`)}`;
-    return 'a mapping';
-  }
-  return typeof value === 'string' ? JSON.stringify(value) : `the ${typeof value} ${String(value)}`;
-}
-
-function mustBe(noun: string) {
-  return (issue: { readonly input?: unknown }): string => {
-    if (issue.input === undefined) return `is missing; it must be ${noun}`;
-    return issue.input === null ? `is empty; it must be ${noun}` : `must be ${noun}, not ${kindOf(issue.input)}`;
-  };
-}
-
-/** A text of the file turned into what it means; `parse` throws an Error whose message says what is wrong. */
-function text<T>(noun: string, parse: (text: string) => T) {
-  return z.string({ error: mustBe(noun) }).transform((input, context): T => {
-    try {
-      return parse(input);
-    } catch (error) {
-      context.issues.push({ code: 'custom', message: (error as Error).message, input });
-      return z.NEVER;
-    }
-  });
-}
-
 function nodeName(name: string): string {
   if (!/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name) || name.length > MAX_NAME_LENGTH)
     throw new Error(
       `${JSON.stringify(name)} cannot be a node name: use letters, digits, "-", "." and "_", beginning and ending with a letter or digit, at most ${MAX_NAME_LENGTH}`,
+    );
+  return name;
+}
+
+function clusterName(name: string): string {
+  if (!/^[^\s\p{C}]+$/u.test(name) || Buffer.byteLength(name) > MAX_NAME_LENGTH)
+    throw new Error(
+      `${JSON.stringify(name)} cannot be the name of a cluster: use 1 to ${MAX_NAME_LENGTH} characters, no spaces and no control characters`,
     );
   return name;
 }
@@ -106,16 +83,20 @@ function listenAddress(input: string): { host: Address; port: number } {
   return { host, port };
 }
 
-function choice<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, { error: mustBe(`one of ${values.join(', ')}`) });
-}
-
 function interfaceList() {
   return z
     .array(text('the name of an interface', interfaceName), { error: mustBe('a list of interface names') })
     .min(1, { error: 'names no interface; list at least one, or leave the key out for all of them' })
     .max(MAX_INTERFACES, { error: `names more than ${MAX_INTERFACES} interfaces, the most that one node can use` });
 }
+
+const preference = z.strictObject(
+  {
+    node: text('the name of a node', nodeName).meta({ description: 'Name of the node.', example: 'host-a' }),
+    weight: wholeNumber(1, 100).meta({ description: '1 to 100.', example: 100 }),
+  },
+  { error: mustBe('a node with its weight') },
+);
 
 const service = z
   .strictObject(
@@ -138,6 +119,21 @@ const service = z
           description: 'Where this service is announced, if not on all interfaces of the node.',
           example: ['eth0'],
         }),
+      nodes: z
+        .array(text('the name of a node', nodeName), { error: mustBe('a list of node names') })
+        .min(1, { error: 'names no node; list at least one, or leave the key out for all of them' })
+        .optional()
+        .meta({
+          description: 'Nodes that may own the addresses, if not all. The file may be the same on every node.',
+          example: ['host-a', 'host-b'],
+        }),
+      prefer: z
+        .array(preference, { error: mustBe('a list of nodes with weights') })
+        .optional()
+        .meta({
+          description:
+            'Where the addresses go when nobody owns them: to the node of the greatest weight among those that can. Who owns an address keeps it.',
+        }),
     },
     { error: mustBe('a service with name and addresses') },
   )
@@ -149,6 +145,10 @@ export const configSchema = z.strictObject(
     node: text('the name of this node', nodeName).optional().meta({
       description: 'Name of this node. Default: the hostname.',
       example: 'host-a',
+    }),
+    cluster: text('the name of the cluster', clusterName).prefault('arpeggio').meta({
+      description: 'Nodes of one cluster share the service IPs of a segment; those of another are not heard.',
+      example: 'arpeggio',
     }),
     interfaces: interfaceList()
       .optional()
@@ -166,6 +166,9 @@ export const configSchema = z.strictObject(
       description:
         'How an address is checked for another user at its first claim. `fast`: probes for about 120 ms, then answers, and goes on probing for 7 s. `rfc5227`: the full timing of RFC 5227, 5 to 9 s before the first answer. `none`: no check.',
       example: 'fast',
+    }),
+    heartbeat: heartbeatSchema.prefault({}).meta({
+      description: 'How the nodes of a segment notice that one of them is gone.',
     }),
     services: z.array(service, { error: mustBe('a list of services (write [] for none)') }).meta({
       description: 'The services and their addresses. `[]`: none for now.',

@@ -73,7 +73,7 @@ const rows: [name: string, text: string, expected: string[]][] = [
     'keys that differ for YAML alone',
     'services: []\n1: a\n"1": b\n',
     [
-      'a.yaml:2:1: 1: unknown key; the keys here are node, interfaces, serve, probing, services, status',
+      'a.yaml:2:1: 1: unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
       'a.yaml:3:1: 1: this key is given twice (first on line 2)',
     ],
   ],
@@ -88,21 +88,23 @@ const rows: [name: string, text: string, expected: string[]][] = [
   [
     'a key of elsewhere',
     'services: []\nvip: x\n',
-    ['a.yaml:2:1: vip: unknown key; the keys here are node, interfaces, serve, probing, services, status'],
+    [
+      'a.yaml:2:1: vip: unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
+    ],
   ],
   [
     'keys of JavaScript',
     'services: []\n__proto__: 1\nconstructor: 2\n',
     [
-      'a.yaml:2:1: __proto__: unknown key; the keys here are node, interfaces, serve, probing, services, status',
-      'a.yaml:3:1: constructor: unknown key; the keys here are node, interfaces, serve, probing, services, status',
+      'a.yaml:2:1: __proto__: unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
+      'a.yaml:3:1: constructor: unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
     ],
   ],
   [
     'a key that would spoil the line',
     'services: []\n"a: b\\n\\e[31m": 1\n',
     [
-      'a.yaml:2:1: "a: b\\n\\u001b[31m": unknown key; the keys here are node, interfaces, serve, probing, services, status',
+      'a.yaml:2:1: "a: b\\n\\u001b[31m": unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
     ],
   ],
   [
@@ -110,7 +112,7 @@ const rows: [name: string, text: string, expected: string[]][] = [
     'services:\n  - name: web\n    adresses: [192.0.2.1]\n    port: 80\nstatus:\n  port: 1\n',
     [
       'a.yaml:3:5: services.0.adresses: unknown key; did you mean addresses?',
-      'a.yaml:4:5: services.0.port: unknown key; the keys here are name, addresses, interfaces',
+      'a.yaml:4:5: services.0.port: unknown key; the keys here are name, addresses, interfaces, nodes, prefer',
       'a.yaml:6:3: status.port: unknown key; the keys here are socket, listen',
     ],
   ],
@@ -361,7 +363,7 @@ const rows: [name: string, text: string, expected: string[]][] = [
       'a.yaml:4:21: services.0.addresses.1: 127.0.0.1 is a loopback address, which no other host can reach',
       'a.yaml:5:17: services.0.interfaces: must be a list of interface names, not "eth0"',
       'a.yaml:6:10: probing: must be one of fast, rfc5227, none, not "y"',
-      'a.yaml:7:1: foo: unknown key; the keys here are node, interfaces, serve, probing, services, status',
+      'a.yaml:7:1: foo: unknown key; the keys here are node, cluster, interfaces, serve, probing, heartbeat, services, status',
     ],
   ],
 ];

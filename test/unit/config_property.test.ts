@@ -50,11 +50,20 @@ describe('parseConfig', () => {
     const result = parseConfig('services: []\n', OPTIONS);
     assert.deepEqual('config' in result && result.config, {
       node: 'host',
+      cluster: 'arpeggio',
       interfaces: null,
       serve: 'loopback',
+      heartbeat: { intervalMs: 50, multiplier: 3, keyFile: null, keys: [] },
       status: { socket: '/run/arpeggio/arpeggio.sock', listen: null },
       desired: { services: [], probing: 'fast' },
     });
+  });
+
+  it('fills in what a service leaves out', () => {
+    const result = parseConfig('services: [{name: a, addresses: [192.0.2.1]}]\n', OPTIONS);
+    assert.deepEqual('config' in result && result.config.desired.services, [
+      { name: 'a', addresses: ['192.0.2.1'], interfaces: null, nodes: null, prefer: [] },
+    ]);
   });
 
   it('knows one service list by its anchor in thousands of services', () => {
@@ -103,6 +112,12 @@ describe('readPlainMapping', () => {
         '    listen: a',
         '  socket:',
         ' a: b',
+        'heartbeat:',
+        '  interval: 50ms',
+        '  multiplier: 3',
+        '  key:',
+        '    file: /k # f',
+        '      deep: a',
       ],
       ...[
         '',
@@ -141,6 +156,10 @@ describe('readPlainMapping', () => {
       ),
       { node: 'a', interfaces: ['eth0'], status: { socket: '/run/a.sock', listen: '127.0.0.1:80' } },
     );
+    assert.deepEqual(
+      readPlainMapping('heartbeat:\n  key:\n    file: /etc/k\n  interval: 50ms\n  multiplier: 3\ncluster: a\n'),
+      { heartbeat: { key: { file: '/etc/k' }, interval: '50ms', multiplier: 3 }, cluster: 'a' },
+    );
   });
 });
 
@@ -172,6 +191,7 @@ describe('quickRead', () => {
       'services:\n- name: a\n  addresses: [192.0.2.1]\n',
       '---\n# all of them\n\nnode: x\nservices: # two\n  - name: a # first\n    addresses: [ 192.0.2.1, "2001:db8::1" ]\n\n  # last\n  - name: "b"\n    interfaces: [eth0]\n    addresses:\n      - 192.0.2.2\n      - 2001:db8::2\nserve: none',
       'services:\n  - addresses:\n    - 192.0.2.1\n    name: a',
+      'heartbeat:\n  key:\n    file: /k\nservices:\n  - name: a\n    nodes: [b, c]\n    addresses: [192.0.2.1]',
     ])
       assert.ok(quickRead(text), text);
   });

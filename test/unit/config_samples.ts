@@ -17,35 +17,56 @@ const PLAIN = { noNullPrototype: true };
 
 const NODE_INTERFACES = ['eth0', 'bond0', 'eno1.100', 'null', 'true', '7'];
 
-const service: fc.Arbitrary<DesiredService> = fc.record(
-  {
-    name: fc.oneof(
-      fc.stringMatching(/^[a-z][a-z0-9/.-]{0,8}$/),
-      fc.constantFrom(
-        'null',
-        'true',
-        '12',
-        '1e3',
-        '0x1f',
-        '1.5',
-        '~',
-        '#a',
-        'a#b',
-        "it's",
-        '"',
-        '[',
-        '&a',
-        '!',
-        'ä',
-        '😀',
-        '-',
+const NODES = ['host-a', 'true', '7', 'b.c'];
+
+const service: fc.Arbitrary<DesiredService> = fc
+  .record(
+    {
+      name: fc.oneof(
+        fc.stringMatching(/^[a-z][a-z0-9/.-]{0,8}$/),
+        fc.constantFrom(
+          'null',
+          'true',
+          '12',
+          '1e3',
+          '0x1f',
+          '1.5',
+          '~',
+          '#a',
+          'a#b',
+          "it's",
+          '"',
+          '[',
+          '&a',
+          '!',
+          'ä',
+          '😀',
+          '-',
+        ),
       ),
-    ),
-    addresses: fc.uniqueArray(serviceAddress, { minLength: 1, maxLength: 4 }),
-    interfaces: fc.option(fc.uniqueArray(fc.constantFrom(...NODE_INTERFACES), { minLength: 1 })),
-  },
-  PLAIN,
-);
+      addresses: fc.uniqueArray(serviceAddress, { minLength: 1, maxLength: 4 }),
+      interfaces: fc.option(fc.uniqueArray(fc.constantFrom(...NODE_INTERFACES), { minLength: 1 })),
+      nodes: fc.option(fc.uniqueArray(fc.constantFrom(...NODES), { minLength: 1 })),
+      prefer: fc.uniqueArray(
+        fc.record({ node: fc.constantFrom(...NODES), weight: fc.integer({ min: 1, max: 100 }) }, PLAIN),
+        { selector: ({ node }) => node },
+      ),
+    },
+    PLAIN,
+  )
+  .map((made) => ({
+    ...made,
+    prefer: made.prefer.filter(({ node }) => made.nodes === null || made.nodes.includes(node)),
+  }));
+
+const heartbeat: fc.Arbitrary<Config['heartbeat']> = fc
+  .record({ intervalMs: fc.integer({ min: 10, max: 2_499 }), multiplier: fc.integer({ min: 2, max: 50 }) })
+  .filter(({ intervalMs, multiplier }) => intervalMs * multiplier >= 60 && intervalMs * multiplier < 5_000)
+  .chain((timing) =>
+    fc
+      .option(fc.constantFrom('/etc/arpeggio/heartbeat.key', '/k'))
+      .map((keyFile) => ({ ...timing, keyFile, keys: [] })),
+  );
 
 /** Any configuration that a file can say. */
 export const config: fc.Arbitrary<Config> = fc
@@ -53,7 +74,9 @@ export const config: fc.Arbitrary<Config> = fc
     {
       node: fc.stringMatching(/^[a-zA-Z0-9]([a-z0-9._-]{0,8}[a-z0-9])?$/),
       interfaces: fc.option(fc.constant(NODE_INTERFACES)),
+      cluster: fc.constantFrom('arpeggio', 'b/c', '12', '~'),
       serve: fc.constantFrom('loopback' as const, 'none' as const),
+      heartbeat,
       status: fc.record(
         {
           socket: fc.stringMatching(/^\/[a-z. #]{0,9}[a-z]$/),
@@ -95,12 +118,20 @@ export function fileOf(made: Config): Record<string, unknown> {
   return {
     node: made.node,
     ...(made.interfaces && { interfaces: made.interfaces }),
+    cluster: made.cluster,
     serve: made.serve,
     probing: made.desired.probing,
-    services: made.desired.services.map(({ name, addresses, interfaces }) => ({
+    heartbeat: {
+      interval: `${made.heartbeat.intervalMs}ms`,
+      multiplier: made.heartbeat.multiplier,
+      ...(made.heartbeat.keyFile && { key: { file: made.heartbeat.keyFile } }),
+    },
+    services: made.desired.services.map(({ name, addresses, interfaces, nodes, prefer = [] }) => ({
       name,
       addresses,
       ...(interfaces && { interfaces }),
+      ...(nodes && { nodes }),
+      ...(prefer.length > 0 && { prefer }),
     })),
     status: {
       socket: made.status.socket,
@@ -133,6 +164,7 @@ export const plainText: fc.Arbitrary<string> = fc
         ),
         flow: fc.boolean(),
         interfaces: fc.option(mostly(['[eth0]', '[ eth0, eth1 ]', '[eth0,eth1]'], ['[]', 'eth0', '&n [eth0]', '*n'])),
+        nodes: fc.option(mostly(['[a]', '[ host-b, "c" ]'], ['[]', '[1]', 'a', '*n'])),
         swapped: fc.boolean(),
         comment: mostly(['', ' # why', '  '], ['# why']),
       }),
@@ -141,7 +173,16 @@ export const plainText: fc.Arbitrary<string> = fc
     indent: fc.constantFrom('', '  ', '    '),
     itemIndent: fc.constantFrom('', '  '),
     before: mostly(
-      ['', '# head\n', '---\n', 'node: a\n', 'x:\n  y: 1\n', 'a: &n [b]\n', 'serve: |\n'],
+      [
+        '',
+        '# head\n',
+        '---\n',
+        'node: a\n',
+        'x:\n  y: 1\n',
+        'a: &n [b]\n',
+        'serve: |\n',
+        'heartbeat:\n  interval: 50ms\n  key:\n    file: /k\n',
+      ],
       ['node: "a\n', '{node: "a\n', '{\n'],
     ),
     after: mostly(
@@ -151,11 +192,16 @@ export const plainText: fc.Arbitrary<string> = fc
     newline: mostly(['\n'], ['\r\n']),
   })
   .map(({ services, indent, itemIndent, before, after, newline }) => {
-    const items = services.map(({ name, addresses, flow, interfaces, swapped, comment }) => {
+    const items = services.map(({ name, addresses, flow, interfaces, nodes, swapped, comment }) => {
       const list = flow
         ? `addresses: [${addresses.join(', ')}]${comment}\n`
         : `addresses:${comment}\n${addresses.map((address) => `${indent}  ${itemIndent}- ${address}\n`).join('')}`;
-      const keys = [`name: ${name}${comment}\n`, list, ...(interfaces === null ? [] : [`interfaces: ${interfaces}\n`])];
+      const keys = [
+        `name: ${name}${comment}\n`,
+        list,
+        ...(interfaces === null ? [] : [`interfaces: ${interfaces}\n`]),
+        ...(nodes === null ? [] : [`nodes: ${nodes}\n`]),
+      ];
       if (swapped) keys.reverse();
       return `${indent}- ${keys.join(`${indent}  `)}`;
     });

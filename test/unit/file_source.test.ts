@@ -133,6 +133,28 @@ describe('FileSource.load', () => {
     assert.throws(() => newSource().load(), { code: 'ERR_CONFIG', message: /:2:14: .*no interface eth7/ });
   });
 
+  it('reads the key file that it names', () => {
+    const keyFile = path.join(directory, 'heartbeat.key');
+    writeFileSync(keyFile, 'the first key of two\nthe second key of two\n', { mode: 0o600 });
+    writeFileSync(file, `services: []\nheartbeat:\n  key:\n    file: ${keyFile}\n`);
+    const { heartbeat } = newSource().load().config;
+    assert.deepEqual(
+      heartbeat.keys.map((key) => Buffer.from(key).toString()),
+      ['the first key of two', 'the second key of two'],
+    );
+  });
+
+  it('throws where a key file is named that cannot be used', () => {
+    const keyFile = path.join(directory, 'heartbeat.key');
+    writeFileSync(keyFile, 'the first key of two\n');
+    chmodSync(keyFile, 0o644);
+    writeFileSync(file, `services: []\nheartbeat: {key: {file: ${keyFile}}}\ninterfaces: [eth7]\n`);
+    assert.throws(() => newSource().load(), {
+      code: 'ERR_CONFIG',
+      message: /:2:25: heartbeat\.key\.file: .*chmod o=.*\n.*:3:14: interfaces\.0: /,
+    });
+  });
+
   it('knows what Arpeggio has put on lo', () => {
     writeFileSync(file, yaml('web'));
     const lo = { ...ETH0, name: 'lo', loopback: true, addresses: [[parseAddress('192.0.2.10'), 32] as const] };

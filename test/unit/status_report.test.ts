@@ -31,8 +31,10 @@ function input(driver: Driver, overrides: Partial<ReportInput> = {}): ReportInpu
   return {
     config: {
       node: 'host-a',
+      cluster: 'arpeggio',
       interfaces: null,
       serve: 'none',
+      heartbeat: { intervalMs: 50, multiplier: 3, keyFile: null, keys: [] },
       status: { socket: '/run/x.sock', listen: null },
       desired: { services: [], probing: 'fast' },
     },

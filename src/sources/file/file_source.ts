@@ -2,11 +2,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/config.js';
 import { checkAgainstHost } from '../../config/host_check.js';
-import { parseConfig } from '../../config/load.js';
-import { formatProblem, type Problem } from '../../config/problem.js';
+import { type ParsedConfig, parseConfig } from '../../config/load.js';
+import { formatPath, formatProblem, type Path, type Problem, sortProblems } from '../../config/problem.js';
 import { ArpeggioError } from '../../errors.js';
 import type { Address } from '../../net/address.js';
 import type { LinkInfo } from '../../responder/types.js';
+import { readKeyFile } from './key_file.js';
 import { PathWatcher } from './watch_path.js';
 
 /** How long a file must have been left alone before it is read: longer than an editor pauses between two writes. */
@@ -34,7 +35,10 @@ export interface FileSourceOptions {
 /** What a reading led to. */
 export type ReloadOutcome = 'changed' | 'unchanged' | 'refused';
 
-/** The configuration file as a source: read at the start, on demand, and whenever it changes. */
+/**
+ * The configuration file as a source: read at the start, on demand, and whenever it changes. The key file that it names is
+ * read with it, but not watched.
+ */
 export class FileSource {
   readonly #options: FileSourceOptions;
   readonly #debounceMs: number;
@@ -149,9 +153,12 @@ export class FileSource {
       knownInterfaces: this.#knownInterfaces,
       servedByUs: servedByUs?.() ?? new Set(),
     });
+    const { keys, problem } = readKeys(parsed);
+    if (problem) return { problems: sortProblems([...problems, problem]) };
     if (problems.length > 0) return { problems };
     for (const { name } of links) this.#knownInterfaces.add(name);
-    return { config: parsed.config, warnings };
+    const { config } = parsed;
+    return { config: { ...config, heartbeat: { ...config.heartbeat, keys } }, warnings };
   }
 
   /** What this host does not permit now (a state file in use, links that cannot be read) is refused as mistakes are. */
@@ -195,6 +202,20 @@ export class FileSource {
 
   #wholeFile(message: string): Problem {
     return { file: this.#options.file, line: null, column: null, path: '', message };
+  }
+}
+
+const KEY_FILE: Path = ['heartbeat', 'key', 'file'];
+
+/** The keys of heartbeats: part of the configuration, though in a file of their own. */
+function readKeys({ config, located }: ParsedConfig): { keys: readonly Uint8Array[]; problem: Problem | null } {
+  const { keyFile } = config.heartbeat;
+  if (keyFile === null) return { keys: [], problem: null };
+  try {
+    return { keys: readKeyFile(keyFile), problem: null };
+  } catch (error) {
+    const place = { file: located.file, ...located.position(KEY_FILE), path: formatPath(KEY_FILE) };
+    return { keys: [], problem: { ...place, message: (error as Error).message } };
   }
 }
 
