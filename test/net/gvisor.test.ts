@@ -1,0 +1,126 @@
+// A client on gVisor's network stack, which no gratuitous ARP frame moves, follows a takeover at once in both families.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../../src/lab/host.js';
+import type { Network } from '../../src/lab/netns.js';
+import type { NetworkSpec } from '../../src/lab/network_spec.js';
+import { ALL_NODES, arp, hexIpv6, hexMac, icmpv6Checksum, multicastMac } from './harness/frames.js';
+import { GvisorClient, requireGvisor } from './harness/gvisor.js';
+import { requireNetworks, withNetwork } from './harness/network.js';
+import { startNode } from './harness/node.js';
+import { Wire } from './harness/wire.js';
+
+const SERVICE = '192.0.2.10';
+const SERVICE6 = '2001:db8::10';
+const CLIENT = '192.0.2.77';
+const PORT = 7;
+const ECHO_SERVER = fileURLToPath(new URL('../../src/lab/programs/echo_server.js', import.meta.url));
+/** From the frame that tells of the new node to the neighbour entry, and to the first echo: one interval of sending. */
+const ENTRY_MS = 50;
+const ECHO_MS = 100;
+
+function node(name: string, number: number): NetworkSpec['hosts'][number] {
+  return {
+    name,
+    interfaces: [{ switch: 'switch', addresses: [`192.0.2.${number}/24`, `2001:db8::${number}/64`] }],
+    // The backend is bound to the service IPs before they are on lo.
+    sysctls: { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' },
+  };
+}
+
+const SPEC: NetworkSpec = {
+  switches: [{ name: 'switch' }],
+  hosts: [
+    node('node-1', 1),
+    node('node-2', 2),
+    {
+      name: 'client',
+      interfaces: [{ switch: 'switch' }],
+      // The stack is gVisor's: the kernel has no address there.
+      sysctls: { 'net.ipv6.conf.eth0.disable_ipv6': '1' },
+    },
+  ],
+};
+
+function startBackend(host: Host): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const backend = host.spawn([process.execPath, ECHO_SERVER, String(PORT), SERVICE, SERVICE6], () => resolve());
+    backend.exited.then(() => reject(new Error(`the backend ended: ${backend.lastOutput}`)), reject);
+  });
+}
+
+/** The client sends to both addresses and gets its echoes from `mac`. */
+async function startClient(network: Network, program: string, mac: string): Promise<GvisorClient> {
+  const client = new GvisorClient(network.host('client'), {
+    program,
+    addresses: [`${CLIENT}/24`, '2001:db8::77/64'],
+    targets: [SERVICE, SERVICE6],
+    port: PORT,
+  });
+  for (const address of [SERVICE, SERVICE6])
+    await client.expect(`echo of ${address}`, (line) => isFrom(line, 'echo', address, mac));
+  return client;
+}
+
+function isFrom(
+  line: { type: string; address?: string; mac?: string },
+  type: string,
+  address: string,
+  mac: string,
+): boolean {
+  return line.type === type && line.address === address && line.mac === mac;
+}
+
+/** Fails unless the client's entry and its echoes are of `mac` soon after `fromNs`. */
+async function follows(client: GvisorClient, address: string, mac: string, fromNs: number): Promise<void> {
+  const limits = { neighbour: ENTRY_MS, echo: ECHO_MS };
+  for (const [type, limitMs] of Object.entries(limits)) {
+    const { ns } = await client.expect(`${type} with ${mac}`, (line) => isFrom(line, type, address, mac), fromNs);
+    const tookMs = (ns - fromNs) / 1e6;
+    assert.ok(tookMs <= limitMs, `${address}: ${type} after ${tookMs.toFixed(1)} ms`);
+  }
+}
+
+/** NA to all nodes, O=1 S=0, with target link-layer address option, from the service IP itself (RFC 4861 4.4). */
+function advertisement(mac: string, address: string): string {
+  const rest = `20000000${hexIpv6(address)}0201${hexMac(mac)}`;
+  const sum = icmpv6Checksum(address, ALL_NODES, `88000000${rest}`);
+  const ip = `6000000000203aff${hexIpv6(address)}${hexIpv6(ALL_NODES)}`;
+  return `${hexMac(multicastMac(ALL_NODES))}${hexMac(mac)}86dd${ip}8800${sum}${rest}`;
+}
+
+test('what moves it: not a gratuitous request, but a directed one, and the NA from the service IP', async (t) => {
+  if (!requireNetworks(t)) return;
+  const program = await requireGvisor(t);
+  if (program === null) return;
+  await withNetwork(t, SPEC, async (network) => {
+    const [first, second] = [network.host('node-1'), network.host('node-2')];
+    // The second node can be reached at the service IPs and says nothing by itself.
+    await second.setSysctls({ 'net.ipv4.conf.all.arp_ignore': '1' });
+    await second.batch([`addr add ${SERVICE}/32 dev lo`, `addr add ${SERVICE6}/128 dev lo`]);
+    await Promise.all([first, second].map(startBackend));
+    const owner = await startNode(network, 'node-1', [{ name: 'web', addresses: [SERVICE, SERVICE6] }], {
+      probing: 'none',
+    });
+    const wire = await Wire.open(second);
+    const client = await startClient(network, program, first.mac);
+
+    await owner.stop('SIGKILL');
+    await first.batch(['link set eth0 down']);
+    await wire.send(arp({ sha: second.mac, spa: SERVICE, tpa: SERVICE }));
+    await delay(200);
+    assert.equal(client.macOf(SERVICE), first.mac);
+    assert.equal(client.macOf(SERVICE6), first.mac);
+
+    const destination = network.host('client').mac;
+    const requestNs = await wire.send(arp({ destination, sha: second.mac, spa: SERVICE, tpa: CLIENT }));
+    await follows(client, SERVICE, second.mac, requestNs);
+    const advertisementNs = await wire.send(advertisement(second.mac, SERVICE6));
+    await follows(client, SERVICE6, second.mac, advertisementNs);
+
+    const counts = await client.finish();
+    for (const { sent, echoed } of counts.values()) assert.ok(echoed > 0 && echoed < sent);
+  });
+});
