@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../errors.js';
 import type { Host } from './host.js';
+import { monotonicMs } from './monotonic.js';
 import type { NetProcess } from './net_process.js';
-import type { ClientRequest, StreamCount, TcpResult } from './programs/protocol.js';
+import type { ClientRequest, ReportAnswer, StreamReport, TcpAnswer } from './programs/protocol.js';
 
 const CLIENT = fileURLToPath(new URL('programs/client.js', import.meta.url));
-const STREAM_INTERVAL_MS = 4;
+/** How often a client sends to each address. */
+export const STREAM_INTERVAL_MS = 2;
 /** An echo that takes longer counts as lost. */
 const ECHO_TIMEOUT_MS = 150;
 const ANSWER_TIMEOUT_MS = 5000;
@@ -44,30 +46,48 @@ export class LabClient {
     return this.host.name;
   }
 
-  /** Sends a datagram to each address every few milliseconds from now on. */
+  /** Sends a datagram to each address every {@link STREAM_INTERVAL_MS} from now on. */
   async stream(...addresses: readonly string[]): Promise<void> {
-    await Promise.all(addresses.map((address) => this.ask<object>({ do: 'stream', address })));
+    await this.ask<object>({ do: 'stream', addresses });
   }
 
-  /** What became of the datagrams sent to the address in [from, to); waits until all could have come back. */
-  async count(address: string, from: number, to: number): Promise<StreamCount> {
-    await delay(Math.max(0, to + ECHO_TIMEOUT_MS - Date.now()));
-    return this.ask({ do: 'count', address, from, to });
+  /** Sends nothing any more, and forgets what was sent. */
+  async silence(): Promise<void> {
+    await this.ask<object>({ do: 'silence' });
+  }
+
+  /**
+   * What became of the datagrams sent in [from, to), by address; waits until all could have come back. Times as
+   * monotonicMs() of lab/monotonic.
+   */
+  async reports(from: number, to: number): Promise<Readonly<Record<string, StreamReport>>> {
+    await delay(Math.max(0, to + ECHO_TIMEOUT_MS - monotonicMs()));
+    const { reports } = await this.ask<ReportAnswer>({ do: 'report', from, to });
+    return reports;
+  }
+
+  /** {@link reports} for one address that is sent to. */
+  async report(address: string, from: number, to: number): Promise<StreamReport> {
+    const report = (await this.reports(from, to))[address];
+    if (report === undefined)
+      throw new ArpeggioError('ERR_INVALID_ARGUMENT', `${this.name} sends nothing to ${address}`);
+    return report;
   }
 
   /** When the first echo of a datagram sent at or after `from` arrived; null when none does within `timeoutMs`. */
   async firstEcho(address: string, from: number, timeoutMs: number): Promise<number | null> {
     for (;;) {
-      const now = Date.now();
-      const { firstEchoAt } = await this.ask<StreamCount>({ do: 'count', address, from, to: now });
-      if (firstEchoAt !== null || now > from + timeoutMs) return firstEchoAt;
+      const now = monotonicMs();
+      const { reports } = await this.ask<ReportAnswer>({ do: 'report', from, to: now });
+      const firstAnswerMs = reports[address]?.firstAnswerMs ?? null;
+      if (firstAnswerMs !== null || now > from + timeoutMs) return firstAnswerMs;
       await delay(10);
     }
   }
 
   /** A TCP connection to the backend; null when what came back was what was sent, else why not. */
   async tcp(address: string): Promise<string | null> {
-    return (await this.ask<TcpResult>({ do: 'tcp', address })).error;
+    return (await this.ask<TcpAnswer>({ do: 'tcp', address })).error;
   }
 
   stop(): Promise<unknown> {

@@ -19,6 +19,7 @@ export interface CommandOptions {
 
 const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
+  bridge: 'iproute2',
   unshare: 'util-linux',
   setpriv: 'util-linux',
   python3: 'python3',

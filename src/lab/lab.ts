@@ -2,17 +2,15 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { ArpeggioNode, type LogLine, type NodeService } from './arpeggio_node.js';
+import { BACKEND_PORT, startBackend } from './backend.js';
 import { LabClient } from './client.js';
 import { runCommand } from './command.js';
 import type { Host } from './host.js';
 import { Network } from './netns.js';
 import { sweep } from './run_record.js';
-import { ARP_SYSCTLS, BACKEND_PORT, CLIENT_SWITCHES, NODE_COUNT, networkSpec } from './stage.js';
+import { ARP_SYSCTLS, labSpec, NODE_NAMES, SWITCHES } from './stage.js';
 import type { Expectation, Timeline, Tone } from './timeline.js';
-
-const ECHO_SERVER = fileURLToPath(new URL('programs/echo_server.js', import.meta.url));
 
 export interface Scene {
   readonly title: string;
@@ -38,8 +36,8 @@ export class Lab {
     readonly network: Network,
     private readonly timeline: Timeline,
   ) {
-    this.nodes = Array.from({ length: NODE_COUNT }, (_, index) => this.makeNode(`node-${index + 1}`));
-    this.clients = CLIENT_SWITCHES.map((_, index) => new LabClient(network.host(`client-${index + 1}`), BACKEND_PORT));
+    this.nodes = NODE_NAMES.map((name) => this.makeNode(name));
+    this.clients = SWITCHES.map((_, index) => new LabClient(network.host(`client-${index + 1}`), BACKEND_PORT));
     this.watcher = network.host('watcher');
     this.intruder = network.host('intruder');
   }
@@ -51,7 +49,7 @@ export class Lab {
    */
   static async play(scenes: readonly Scene[], timeline: Timeline, keep = false): Promise<readonly Expectation[]> {
     const swept = sweep();
-    const network = await Network.create(networkSpec());
+    const network = await Network.create(labSpec());
     try {
       const lab = new Lab(network, timeline);
       for (const id of swept) lab.tell('lab', `removed what the crashed run ${id} had left`, 'quiet');
@@ -83,12 +81,10 @@ export class Lab {
 
   /** Starts the backend behind these services on a node; resolves once it listens. */
   async startBackend(node: ArpeggioNode, services: readonly NodeService[]): Promise<void> {
-    const addresses = services.flatMap((service) => service.addresses);
-    const argv = [process.execPath, ECHO_SERVER, String(BACKEND_PORT), ...addresses];
-    await new Promise<void>((resolve, reject) => {
-      const backend = node.host.spawn(argv, () => resolve());
-      backend.exited.then(() => reject(new Error(`the backend ended: ${backend.lastOutput}`)), reject);
-    });
+    await startBackend(
+      node.host,
+      services.flatMap((service) => service.addresses),
+    );
   }
 
   /** Asks again and again until the answer is yes; resolves with the time it took, null after `timeoutMs`. */

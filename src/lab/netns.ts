@@ -2,7 +2,7 @@
 // by close(), at the end of the process, on SIGINT and SIGTERM, and by a later run's sweep after a crash.
 import { ArpeggioError } from '../errors.js';
 import { Host } from './host.js';
-import { batch, setSysctls } from './namespace.js';
+import { batch, execIn, setSysctls } from './namespace.js';
 import { type BuiltInterface, DEFAULT_INTERFACE, defaultMac, type NetworkSpec } from './network_spec.js';
 import { RunRecord, sweep } from './run_record.js';
 
@@ -15,6 +15,9 @@ const NO_DUPLICATE_ADDRESS_DETECTION = { 'net.ipv6.conf.default.accept_dad': '0'
 
 // A switch has no addresses of its own, and says nothing.
 const NO_IPV6 = { 'net.ipv6.conf.default.disable_ipv6': '1' };
+
+/** BR_STATE_* of linux/if_bridge.h. */
+const PORT_STATES = { disabled: 0, forwarding: 3 } as const;
 
 const open = new Set<Network>();
 let signalsAttached = false;
@@ -100,9 +103,29 @@ export class Network {
   }
 
   /** Plugs or unplugs the cable of a host's interface: down means that the host loses the carrier. */
-  async setCable(hostName: string, state: 'up' | 'down', interfaceName = DEFAULT_INTERFACE): Promise<void> {
+  async setCable(hostName: string, state: 'up' | 'down', interfaceName: string = DEFAULT_INTERFACE): Promise<void> {
     const { switch: switchName, port } = this.host(hostName).interface(interfaceName);
     await this.onSwitch(switchName, [`link set ${port} ${state}`]);
+  }
+
+  /**
+   * A switch port that forwards nothing in either direction, while the host keeps its carrier: a switch that hangs, or a
+   * VLAN taken away.
+   */
+  async setPort(
+    hostName: string,
+    state: 'forwarding' | 'disabled',
+    interfaceName: string = DEFAULT_INTERFACE,
+  ): Promise<void> {
+    const { switch: switchName, port } = this.host(hostName).interface(interfaceName);
+    // `ip link set PORT type bridge_slave state` says that it has done so, and has not.
+    const argv = ['bridge', 'link', 'set', 'dev', port, 'state', String(PORT_STATES[state])];
+    await execIn(this.record.namespace(switchName), argv);
+  }
+
+  /** The cable between two switches; down splits the segment in two. */
+  async setTrunk(one: string, other: string, state: 'up' | 'down'): Promise<void> {
+    await this.onSwitch(one, [`link set to-${other} ${state}`]);
   }
 
   /** Ends the network's processes and removes every trace of it. A second call does nothing. */

@@ -3,8 +3,6 @@ import type { NodeService } from './arpeggio_node.js';
 import { EAGER_RESOLUTION } from './client.js';
 import type { HostSpec, NetworkSpec } from './network_spec.js';
 
-export const BACKEND_PORT = 7;
-
 /** Services of the lab; documentation addresses (RFC 5737, RFC 3849). */
 export const WEB: NodeService = { name: 'web', addresses: ['192.0.2.10', '2001:db8::10'] };
 export const API: NodeService = { name: 'api', addresses: ['192.0.2.20', '2001:db8::20'] };
@@ -14,29 +12,40 @@ export const MAIL: NodeService = { name: 'mail', addresses: ['192.0.2.66', '2001
 /** What `serve: loopback` changes on a node. */
 export const ARP_SYSCTLS = ['net.ipv4.conf.eth0.arp_ignore', 'net.ipv4.conf.eth0.arp_announce'];
 
-export const NODE_COUNT = 1;
-export const CLIENT_SWITCHES = ['switch-1', 'switch-2'];
+export const SWITCHES = ['switch-1', 'switch-2'] as const;
+
+/** The nodes and the switch of each. */
+export const NODES = { 'node-a': 'switch-1', 'node-b': 'switch-1', 'node-c': 'switch-2' } as const;
+
+export type NodeName = keyof typeof NODES;
+
+export const NODE_NAMES = Object.keys(NODES) as NodeName[];
+
+/** The backend is bound to service IPs before they are on lo. */
+const NODE_SYSCTLS = { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' };
+
+const WATCHER_NUMBER = 110;
 
 function host(name: string, switchName: string, number: number, sysctls: Readonly<Record<string, string>>): HostSpec {
   const addresses = [`192.0.2.${number}/24`, `2001:db8::${number}/64`];
   return { name, interfaces: [{ switch: switchName, addresses }], sysctls };
 }
 
-export function networkSpec(): NetworkSpec {
-  // The backend is bound to service IPs before they are on lo.
-  const nodeSysctls = { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' };
-  const nodes = Array.from({ length: NODE_COUNT }, (_, index) =>
-    host(`node-${index + 1}`, 'switch-1', index + 1, nodeSysctls),
-  );
-  const clients = CLIENT_SWITCHES.map((name, index) =>
-    host(`client-${index + 1}`, name, 101 + index, EAGER_RESOLUTION),
-  );
+/** Three nodes on two switches with a cable between them, and a client on each; client-1 is near node-a and node-b. */
+export function clusterSpec(clientSysctls: Readonly<Record<string, string>> = {}): NetworkSpec {
+  const nodes = NODE_NAMES.map((name, index) => host(name, NODES[name], index + 1, NODE_SYSCTLS));
+  const clients = SWITCHES.map((name, index) => host(`client-${index + 1}`, name, 101 + index, clientSysctls));
+  const [first, second] = SWITCHES;
+  return { switches: [{ name: first }, { name: second, cables: [first] }], hosts: [...nodes, ...clients] };
+}
+
+/** The same with the lab's further hosts. */
+export function labSpec(): NetworkSpec {
+  const { switches, hosts } = clusterSpec(EAGER_RESOLUTION);
+  const watcher = host('watcher', 'switch-2', WATCHER_NUMBER, {});
   const intruder: HostSpec = {
     name: 'intruder',
     interfaces: [{ switch: 'switch-2', addresses: [`${MAIL.addresses[0]}/24`] }],
   };
-  return {
-    switches: [{ name: 'switch-1' }, { name: 'switch-2', cables: ['switch-1'] }],
-    hosts: [...nodes, ...clients, host('watcher', 'switch-2', 110, {}), intruder],
-  };
+  return { switches, hosts: [...hosts, watcher, intruder] };
 }

@@ -1,15 +1,13 @@
 // Linux as the client of `arpeggio run`: its kernel resolves, its sockets reach the backend.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { BACKEND_PORT, startBackend } from '../../src/lab/backend.js';
 import { EAGER_RESOLUTION, LabClient } from '../../src/lab/client.js';
-import type { Host } from '../../src/lab/host.js';
+import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { NetworkSpec } from '../../src/lab/network_spec.js';
 import { withNetwork } from './harness/network.js';
 import { answersFor, startNode } from './harness/node.js';
 
-const ECHO_SERVER = fileURLToPath(new URL('../../src/lab/programs/echo_server.js', import.meta.url));
-const PORT = 7;
 const WEB = { name: 'web', addresses: ['192.0.2.10', '2001:db8::10'] };
 const API = { name: 'api', addresses: ['192.0.2.20', '2001:db8::20'] };
 const ADDRESSES = [...WEB.addresses, ...API.addresses];
@@ -32,18 +30,11 @@ const SPEC: NetworkSpec = {
   ],
 };
 
-function startBackend(host: Host): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const backend = host.spawn([process.execPath, ECHO_SERVER, String(PORT), ...ADDRESSES], () => resolve());
-    backend.exited.then(() => reject(new Error(backend.lastOutput)), reject);
-  });
-}
-
 test('Linux resolves IPv4 and IPv6 service IPs to the node, and reaches what serves them', async (t) => {
   await withNetwork(t, SPEC, async (network) => {
-    await startBackend(network.host('node'));
+    await startBackend(network.host('node'), ADDRESSES);
     const node = await startNode(network, 'node', [WEB]);
-    const client = new LabClient(network.host('client'), PORT);
+    const client = new LabClient(network.host('client'), BACKEND_PORT);
     for (const address of WEB.addresses) {
       assert.equal(await client.tcp(address), null, address);
       assert.equal((await client.host.neighbour(address))?.lladdr, node.mac, address);
@@ -57,21 +48,21 @@ test('Linux resolves IPv4 and IPv6 service IPs to the node, and reaches what ser
 
 test('services come and go with the file, and the others lose nothing', async (t) => {
   await withNetwork(t, SPEC, async (network) => {
-    await startBackend(network.host('node'));
+    await startBackend(network.host('node'), ADDRESSES);
     const node = await startNode(network, 'node', [WEB], { probing: 'none' });
-    const client = new LabClient(network.host('client'), PORT);
+    const client = new LabClient(network.host('client'), BACKEND_PORT);
     for (const address of WEB.addresses) assert.equal(await client.tcp(address), null, address);
     await client.stream(...WEB.addresses);
-    const since = Date.now() + 20;
+    const since = monotonicMs() + 20;
     await node.configure([API, WEB]);
     await answersFor(node, ADDRESSES);
     for (const address of API.addresses) assert.equal(await client.tcp(address), null, address);
     await node.configure([WEB]);
     await answersFor(node, WEB.addresses);
     node.reload();
-    const to = Math.max(Date.now(), since + LOSS_WINDOW_MS);
+    const to = Math.max(monotonicMs(), since + LOSS_WINDOW_MS);
     for (const address of WEB.addresses) {
-      const { sent, lost } = await client.count(address, since, to);
+      const { sent, lost } = await client.report(address, since, to);
       assert.ok(sent > 0);
       assert.equal(lost, 0, `${lost} of ${sent} to ${address} are lost`);
     }

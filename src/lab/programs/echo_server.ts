@@ -1,15 +1,17 @@
-// node echo_server.js PORT ADDRESS...: a backend behind service IPs: echoes UDP datagrams and TCP streams until it gets
-// SIGTERM. Bound to each address, not to all, so that replies leave from the service IP; the host needs
-// ip_nonlocal_bind for addresses that come later.
+// node echo_server.js NAME PORT ADDRESS...: a backend behind service IPs, until it gets SIGTERM. Echoes UDP datagrams
+// followed by NAME, so that a client sees which node served it, and TCP streams as they are. Bound to each address, not to
+// all, so that replies leave from the service IP; the host needs ip_nonlocal_bind for addresses that come later.
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
-const [portText, ...addresses] = process.argv.slice(2);
+const [name = '', portText, ...addresses] = process.argv.slice(2);
 const port = Number(portText);
+const signature = Buffer.from(name);
 
 async function serveUdp(address: string): Promise<() => void> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  socket.on('message', (message, from) => socket.send(message, from.port, from.address));
+  // Without a callback an error goes to the event below.
+  socket.on('message', (message, from) => socket.send([message, signature], from.port, from.address));
   // Such as "no route" while the host is unplugged: whoever asked gets no answer, the next one may.
   socket.on('error', () => {});
   await new Promise<void>((resolve) => socket.bind(port, address, resolve));

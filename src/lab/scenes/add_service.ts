@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Scene } from '../lab.js';
+import { monotonicMs } from '../monotonic.js';
 import { API, WEB } from '../stage.js';
 import { expectClaimed } from './claim.js';
 
@@ -15,15 +16,15 @@ export const addService: Scene = {
     if (asker === undefined) return;
     await asker.stream(...API.addresses);
     await delay(BEFORE_MS);
-    const since = Date.now();
+    const since = monotonicMs();
     await lab.node.configure([WEB, API]);
     lab.tell('lab', `adds the service ${API.name} to the file: ${API.addresses.join(', ')}`);
     await expectClaimed(lab, asker, API.addresses, since);
     await delay(AFTER_MS);
-    const to = Date.now();
+    const to = monotonicMs();
     for (const client of lab.clients) {
       for (const address of WEB.addresses) {
-        const { sent, lost } = await client.count(address, since - BEFORE_MS / 2, to);
+        const { sent, lost } = await client.report(address, since - BEFORE_MS / 2, to);
         lab.expect(`${client.name} loses nothing to ${address}`, lost === 0 && sent > 0, `${lost} of ${sent} lost`);
       }
     }

@@ -1,6 +1,7 @@
 import type { NodeService } from '../arpeggio_node.js';
 import type { LabClient } from '../client.js';
 import type { Lab } from '../lab.js';
+import { monotonicOf } from '../monotonic.js';
 
 export const CLAIM_LIMIT_MS = 200;
 const GIVE_UP_MS = 2000;
@@ -20,9 +21,9 @@ export async function expectClaimed(
   for (const address of addresses) {
     const probing = await lab.node.waitForLog(
       `probing of ${address}`,
-      (line) => line.address === address && line.to === 'probing' && Date.parse(line.time) >= since,
+      (line) => line.address === address && line.to === 'probing' && monotonicOf(line.time) >= since - 1,
     );
-    const probedAt = Date.parse(probing.time);
+    const probedAt = monotonicOf(probing.time);
     const echoAt = await client.firstEcho(address, since, GIVE_UP_MS);
     lab.expect(
       `${address} is probed, then answered within ${CLAIM_LIMIT_MS} ms`,

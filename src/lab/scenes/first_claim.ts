@@ -1,4 +1,5 @@
 import type { Scene } from '../lab.js';
+import { monotonicMs } from '../monotonic.js';
 import { API, WEB } from '../stage.js';
 import { expectClaimed } from './claim.js';
 
@@ -10,9 +11,9 @@ export const firstClaim: Scene = {
     if (client === undefined) return;
     await lab.node.configure([WEB]);
     await lab.startBackend(lab.node, [WEB, API]);
-    lab.tell(client.name, `sends to ${WEB.addresses.join(' and ')} every 4 ms; nobody answers yet`);
+    lab.tell(client.name, `sends to ${WEB.addresses.join(' and ')} every 2 ms; nobody answers yet`);
     await client.stream(...WEB.addresses);
-    const since = Date.now();
+    const since = monotonicMs();
     lab.node.start();
     lab.tell(lab.node.name, 'arpeggio run --config arpeggio.yaml');
     await expectClaimed(lab, client, WEB.addresses, since);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Scene } from '../lab.js';
+import { monotonicMs } from '../monotonic.js';
 import { WEB } from '../stage.js';
 
 const DOWN_MS = 300;
@@ -23,7 +24,7 @@ export const link: Scene = {
     lab.tell('watcher', `believes that the addresses are at ${STALE_MAC}, and sends nothing`);
     await client.host.batch(['neigh flush dev eth0']);
     lab.tell(client.name, 'has forgotten the MAC and asks');
-    const since = Date.now();
+    const since = monotonicMs();
     await lab.network.setCable(node.name, 'up');
     lab.tell(node.name, 'has its link again');
     for (const address of WEB.addresses) {
@@ -36,7 +37,7 @@ export const link: Scene = {
       );
       const learned = await lab.until(
         async () => (await watcher.neighbour(address))?.lladdr === node.mac,
-        since + GIVE_UP_MS - Date.now(),
+        since + GIVE_UP_MS - monotonicMs(),
       );
       lab.expect(
         `the announcement of ${address} moves a host that believed otherwise`,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Scene } from '../lab.js';
+import { monotonicMs } from '../monotonic.js';
 import { WEB } from '../stage.js';
 
 const WATCHED_MS = 800;
@@ -18,13 +19,13 @@ export const stop: Scene = {
       (address) => `neigh replace ${address} lladdr ${node.mac} dev eth0 nud reachable`,
     );
     await known.host.batch(confirm);
-    const since = Date.now();
+    const since = monotonicMs();
     lab.tell('lab', 'sends SIGTERM to the speaker');
     const { code, signal } = await node.stop('SIGTERM');
     lab.expect('it ends with exit code 0', code === 0, code === null ? `ended by ${signal}` : `exit code ${code}`);
     await delay(WATCHED_MS);
     for (const address of WEB.addresses) {
-      const { sent, lost } = await known.count(address, since, since + WATCHED_MS);
+      const { sent, lost } = await known.report(address, since, since + WATCHED_MS);
       lab.expect(
         `${known.name}, which knows the MAC of ${address}, loses nothing`,
         lost === 0 && sent > 0,
@@ -34,19 +35,19 @@ export const stop: Scene = {
 
     await late.host.batch(['neigh flush dev eth0']);
     lab.tell(late.name, 'has forgotten the MAC and asks');
-    const asked = Date.now();
+    const asked = monotonicMs();
     await delay(SILENCE_MS);
     for (const address of WEB.addresses) {
-      const { sent, lost } = await late.count(address, asked, asked + SILENCE_MS);
+      const { sent, lost } = await late.report(address, asked, asked + SILENCE_MS);
       lab.expect(`${address} is answered no more`, sent > 0 && lost === sent, `${sent - lost} of ${sent} came back`);
     }
 
     const pin = WEB.addresses.map((address) => `neigh replace ${address} lladdr ${node.mac} dev eth0 nud permanent`);
     await late.host.batch(pin);
-    const pinned = Date.now();
+    const pinned = monotonicMs();
     await delay(FORWARD_MS);
     for (const address of WEB.addresses) {
-      const { sent, lost } = await late.count(address, pinned, pinned + FORWARD_MS);
+      const { sent, lost } = await late.report(address, pinned, pinned + FORWARD_MS);
       lab.expect(
         `packets for ${address} sent to the node's MAC are still served`,
         lost === 0 && sent > 0,
