@@ -59,12 +59,14 @@ function moduleOf(path: string): string {
   return first === 'sources' ? `${first}/${second}` : first;
 }
 
-const PURE = new Set(['net', 'desired', 'config', 'speaker', 'claim', 'table']);
+const PURE = new Set(['net', 'desired', 'config', 'speaker', 'claim', 'table', 'placement', 'ownership', 'membership']);
 const COMMON = new Set(['net', 'errors', 'log', 'clock', 'version']);
 /** Functions, not only types, that a module may take from another beyond the rule. */
 const EXTRA: Record<string, readonly string[]> = {
   // The core is put together here.
-  speaker: ['desired', 'claim', 'table'],
+  speaker: ['desired', 'claim', 'table', 'placement', 'ownership', 'membership'],
+  // Equal claims are told apart by the rank that placement gives them.
+  ownership: ['placement'],
   // The file source is the shell around the parser of its format.
   'sources/file': ['config'],
 };
