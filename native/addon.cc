@@ -79,6 +79,15 @@ Napi::Value evaluate_frame(const Napi::CallbackInfo& info) {
     rival.Set("mac", mac_to_js(env, verdict.rival.mac));
     result.Set("rival", rival);
   }
+  result.Set("confirmed", verdict.drop == DropReason::kConfirmation && !answered);
+  result.Set("client", env.Null());
+  if (verdict.has_client) {
+    Napi::Object client = Napi::Object::New(env);
+    client.Set("service", Napi::Buffer<uint8_t>::Copy(env, verdict.entry->address.bytes.data(), 16));
+    client.Set("address", Napi::Buffer<uint8_t>::Copy(env, verdict.client.address.bytes.data(), 16));
+    client.Set("mac", mac_to_js(env, verdict.client.mac));
+    result.Set("client", client);
+  }
   return result;
 }
 
@@ -94,6 +103,30 @@ Napi::Value announcement_frames(const Napi::CallbackInfo& info) {
     frames.Set(1u, frame_to_js(env, frame, wire::store_arp_announcement_reply(frame, mac.data(), address.ipv4())));
   } else {
     frames.Set(0u, frame_to_js(env, frame, wire::store_unsolicited_advertisement(frame, mac.data(), address.ipv6())));
+  }
+  return frames;
+}
+
+// (address, mac, client, clientMac)
+Napi::Value directed_frames(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const wire::IpAddress address = address_from_js(info[0]);
+  const wire::Mac mac = mac_from_js(info[1]);
+  const wire::IpAddress client = address_from_js(info[2]);
+  const wire::Mac client_mac = mac_from_js(info[3]);
+  uint8_t frame[kMaxReplySize];
+  Napi::Array frames = Napi::Array::New(env);
+  if (address.is_ipv4()) {
+    frames.Set(0u, frame_to_js(env, frame,
+                               wire::store_directed_arp_request(frame, mac.data(), address.ipv4(), client_mac.data(),
+                                                                client.ipv4())));
+  } else {
+    frames.Set(0u, frame_to_js(env, frame,
+                               wire::store_directed_advertisement(frame, mac.data(), address.ipv6(),
+                                                                  client_mac.data(), client.ipv6())));
+    frames.Set(1u, frame_to_js(env, frame,
+                               wire::store_directed_solicitation(frame, mac.data(), address.ipv6(), client_mac.data(),
+                                                                 client.ipv6())));
   }
   return frames;
 }
@@ -134,6 +167,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeResponder", ResponderWrap::define(env));
   exports.Set("evaluateFrame", Napi::Function::New<evaluate_frame>(env, "evaluateFrame"));
   exports.Set("announcementFrames", Napi::Function::New<announcement_frames>(env, "announcementFrames"));
+  exports.Set("directedFrames", Napi::Function::New<directed_frames>(env, "directedFrames"));
   exports.Set("probeFrame", Napi::Function::New<probe_frame>(env, "probeFrame"));
   exports.Set("listLinks", Napi::Function::New<list_links>(env, "listLinks"));
   exports.Set("dropReasons", names_to_js(env, kDropReasonNames));

@@ -38,6 +38,7 @@ namespace arpeggio {
   X(kAddressNotAnnounced, "address-not-announced")   /* not in the table */                         \
   X(kInterfaceNotSelected, "interface-not-selected") /* in the table, not for this interface */     \
   X(kRival, "rival")                           /* somebody else uses the address; reported */       \
+  X(kConfirmation, "confirmation")             /* a client answers a service IP at our MAC; counted */ \
   X(kNotAnswering, "not-answering")            /* in the table, but held back: probing, conflict */ \
   X(kTentative, "tentative")                   /* DAD for an address that we do not hold for sure */ \
   X(kTableExpired, "table-expired")            /* the control plane did not renew the table */

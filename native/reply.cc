@@ -27,8 +27,21 @@ Verdict drop_rival(const IpTableEntry* entry, RivalKind kind, const uint8_t* mac
   return verdict;
 }
 
-// The entry of an address that somebody else uses as its own; nullptr where it is none of our business.
-const IpTableEntry* find_claimed(const IpTable& table, const IpAddress& address, unsigned slot) {
+void set_client(Verdict& verdict, const IpAddress& address, const uint8_t* mac) {
+  verdict.has_client = true;
+  verdict.client = {address, wire::load_mac(mac)};
+}
+
+// A client's answer to a service IP, at our own MAC: it follows us.
+Verdict drop_confirmation(const IpTableEntry* entry, const IpAddress& client, const uint8_t* mac) {
+  Verdict verdict = drop(DropReason::kConfirmation);
+  verdict.entry = entry;
+  set_client(verdict, client, mac);
+  return verdict;
+}
+
+// The entry of an address that is selected on the slot; nullptr where it is none of our business.
+const IpTableEntry* find_selected(const IpTable& table, const IpAddress& address, unsigned slot) {
   const IpTableEntry* entry = table.find(address);
   return entry != nullptr && (entry->selected & slot_bit(slot)) != 0 ? entry : nullptr;
 }
@@ -80,8 +93,13 @@ Verdict reply_to_arp(const Frame& frame, const IpTable& table, bool expired, con
 
   // Request or reply alike, whoever puts our address into spa uses it (RFC 5227 2.4).
   if (!is_probe) {
-    if (const IpTableEntry* entry = find_claimed(table, IpAddress::from_ipv4(arp.spa()), interface.slot)) {
+    if (const IpTableEntry* entry = find_selected(table, IpAddress::from_ipv4(arp.spa()), interface.slot)) {
       return drop_rival(entry, RivalKind::kArp, arp.sha());
+    }
+  }
+  if (arp.op() == wire::kArpReply && !is_probe && wire::equal_mac(frame.bytes, interface.mac.data())) {
+    if (const IpTableEntry* entry = find_selected(table, IpAddress::from_ipv4(arp.tpa()), interface.slot)) {
+      return drop_confirmation(entry, IpAddress::from_ipv4(arp.spa()), arp.sha());
     }
   }
   if (arp.op() != wire::kArpRequest) return drop(DropReason::kNotARequest);
@@ -96,6 +114,7 @@ Verdict reply_to_arp(const Frame& frame, const IpTable& table, bool expired, con
     verdict.has_rival = true;
     verdict.rival = {RivalKind::kArpProbe, wire::load_mac(arp.sha())};
   }
+  if (verdict.is_request && !is_probe) set_client(verdict, IpAddress::from_ipv4(arp.spa()), arp.sha());
   if (!answer) return verdict;
   // Two hosts that both only try for an address (RFC 5227 2.1.1): neither may answer.
   if (is_probe && (verdict.entry->tentative & slot_bit(interface.slot)) != 0) {
@@ -126,7 +145,7 @@ Verdict reply_to_solicitation(const Frame& frame, const wire::Ipv6View& ip, cons
       return drop(DropReason::kSenderNotUnicast);
     }
     if (interface.own_macs->contains(sender_mac)) return drop(DropReason::kOwnFrame);
-    if (const IpTableEntry* entry = find_claimed(table, IpAddress::from_ipv6(ip.source()), interface.slot)) {
+    if (const IpTableEntry* entry = find_selected(table, IpAddress::from_ipv6(ip.source()), interface.slot)) {
       return drop_rival(entry, RivalKind::kNeighborSolicitation, sender_mac);
     }
   }
@@ -138,6 +157,7 @@ Verdict reply_to_solicitation(const Frame& frame, const wire::Ipv6View& ip, cons
     verdict.has_rival = true;
     verdict.rival = {RivalKind::kDad, wire::load_mac(sender_mac)};
   }
+  if (verdict.is_request && !is_dad) set_client(verdict, IpAddress::from_ipv6(ip.source()), sender_mac);
   if (!answer) return verdict;
   const bool tentative = (verdict.entry->tentative & slot_bit(interface.slot)) != 0;
   if (is_dad) {
@@ -162,9 +182,18 @@ Verdict drop_advertisement(const Frame& frame, const wire::Ipv6View& ip, const w
   const uint8_t* mac =
       options.link_layer_address != nullptr ? options.link_layer_address : frame.bytes + 6;
   if (interface.own_macs->contains(mac)) return drop(DropReason::kOwnFrame);
-  const IpTableEntry* entry = find_claimed(table, IpAddress::from_ipv6(advertisement.target()), interface.slot);
-  if (entry == nullptr) return drop(DropReason::kNotARequest);
-  return drop_rival(entry, RivalKind::kNeighborAdvertisement, mac);
+  const auto target = IpAddress::from_ipv6(advertisement.target());
+  if (const IpTableEntry* entry = find_selected(table, target, interface.slot)) {
+    return drop_rival(entry, RivalKind::kNeighborAdvertisement, mac);
+  }
+  const auto destination = IpAddress::from_ipv6(ip.destination());
+  if (solicited && !destination.is_ipv4() && wire::is_unicast_mac(mac) &&
+      wire::equal_mac(frame.bytes, interface.mac.data())) {
+    if (const IpTableEntry* entry = find_selected(table, destination, interface.slot)) {
+      return drop_confirmation(entry, target, mac);
+    }
+  }
+  return drop(DropReason::kNotARequest);
 }
 
 Verdict reply_to_ipv6(const Frame& frame, const IpTable& table, bool expired, const ReceivingInterface& interface,

@@ -48,6 +48,12 @@ struct Rival {
   wire::Mac mac;
 };
 
+// A host that resolves addresses of ours.
+struct Client {
+  wire::IpAddress address;
+  wire::Mac mac;
+};
+
 struct Verdict {
   size_t reply_size = 0;  // 0: not answered, and `drop` says why
   DropReason drop = DropReason::kOutgoing;
@@ -55,6 +61,10 @@ struct Verdict {
   bool is_request = false;              // counts as a request for `entry`
   bool has_rival = false;
   Rival rival{};
+  // Whoever asked for `entry` (not by a probe or DAD), whether or not it is answered; or who answered at our MAC to
+  // `entry`, which proves that it sends there: a confirmation. `drop` then says so.
+  bool has_client = false;
+  Client client{};
 };
 
 // Both replies have a fixed size; this holds either.

@@ -21,6 +21,7 @@ constexpr uint32_t kArpTpaOffset = 38;
 constexpr uint32_t kNextHeaderOffset = 20;
 constexpr uint32_t kHopLimitOffset = 21;
 constexpr uint32_t kIpv6SourceOffset = 22;
+constexpr uint32_t kIpv6DestinationOffset = 38;
 constexpr uint32_t kIcmpv6TypeOffset = 54;
 constexpr uint32_t kNdpTargetOffset = 62;
 
@@ -45,7 +46,7 @@ uint64_t pointer(const void* value) { return reinterpret_cast<uintptr_t>(value);
 // eBPF assembly, just what the two programs need. Jumps go to named labels, resolved by finish().
 class Assembler {
  public:
-  enum Label { kAcceptLabel, kRejectLabel, kUser1, kUser2, kUser3, kLabelCount };
+  enum Label { kAcceptLabel, kRejectLabel, kUser1, kUser2, kUser3, kUser4, kLabelCount };
 
   void emit(uint8_t code, uint8_t destination, uint8_t source, int16_t offset, int32_t immediate) {
     bpf_insn instruction{};
@@ -136,7 +137,7 @@ std::vector<bpf_insn> ebpf_arp_program(int map_fd) {
   Assembler code;
   code.move(6, 1);
   code.reject_foreign_frames();
-  code.load_packet_bytes(kArpTpaOffset, -4, kIpv4KeySize);
+  code.load_packet_bytes(kArpTpaOffset, -4, kIpv4KeySize);  // a request for it, or a client's answer to it
   code.accept_if_in_map(map_fd, -4);
   code.load_packet_bytes(kArpSpaOffset, -4, kIpv4KeySize);  // somebody uses our address
   code.accept_if_in_map(map_fd, -4);
@@ -157,13 +158,18 @@ std::vector<bpf_insn> ebpf_ndp_program(int map_fd) {
   code.place(Assembler::kUser1);
   code.load_packet_byte(kIcmpv6TypeOffset);
   code.jump(BPF_JEQ, 0, wire::kNeighborSolicitation, Assembler::kUser3);
-  code.jump(BPF_JEQ, 0, wire::kNeighborAdvertisement, Assembler::kUser3);
+  code.jump(BPF_JEQ, 0, wire::kNeighborAdvertisement, Assembler::kUser4);
   code.jump_always(Assembler::kRejectLabel);
 
   code.place(Assembler::kUser2);  // extension headers: only NDP has hop limit 255
   code.load_packet_byte(kHopLimitOffset);
   code.jump(BPF_JEQ, 0, wire::kNdpHopLimit, Assembler::kAcceptLabel);
   code.jump_always(Assembler::kRejectLabel);
+
+  code.place(Assembler::kUser4);  // an advertisement: a client's answer to our address?
+  code.reject_foreign_frames();
+  code.load_packet_bytes(kIpv6DestinationOffset, -16, kIpv6KeySize);
+  code.accept_if_in_map(map_fd, -16);
 
   code.place(Assembler::kUser3);
   code.reject_foreign_frames();

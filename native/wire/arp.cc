@@ -32,6 +32,11 @@ size_t store_arp_announcement_request(uint8_t* frame, const uint8_t* mac, const 
   return store_arp_frame(frame, {kBroadcastMac.data(), kArpRequest, mac, address, kZero, address});
 }
 
+size_t store_directed_arp_request(uint8_t* frame, const uint8_t* mac, const uint8_t* address, const uint8_t* client_mac,
+                                  const uint8_t* client) {
+  return store_arp_frame(frame, {client_mac, kArpRequest, mac, address, kZero, client});
+}
+
 size_t store_arp_announcement_reply(uint8_t* frame, const uint8_t* mac, const uint8_t* address) {
   return store_arp_frame(frame, {kBroadcastMac.data(), kArpReply, mac, address, mac, address});
 }

@@ -51,6 +51,11 @@ size_t store_arp_probe(uint8_t* frame, const uint8_t* mac, const uint8_t* addres
 // RFC 5227 2.3: broadcast request with spa = tpa. Every stack that follows gratuitous ARP at all follows this form.
 size_t store_arp_announcement_request(uint8_t* frame, const uint8_t* mac, const uint8_t* address);
 
+// RFC 826: unicast request who-has `client` tell `address`. It moves the client's entry for `address` to `mac`, also
+// where gratuitous ARP is ignored, and the answer to it proves that.
+size_t store_directed_arp_request(uint8_t* frame, const uint8_t* mac, const uint8_t* address, const uint8_t* client_mac,
+                                  const uint8_t* client);
+
 // RFC 5944 4.6: broadcast reply with tha = sha; with any other tha Linux ignores it during its locktime.
 size_t store_arp_announcement_reply(uint8_t* frame, const uint8_t* mac, const uint8_t* address);
 

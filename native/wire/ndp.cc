@@ -18,6 +18,27 @@ void store_checksum(uint8_t* frame, size_t message_size) {
   store16(message + 2, icmpv6_checksum(header.source(), header.destination(), message, message_size));
 }
 
+// With one option of 8 bytes: a MAC or a nonce, both of 6.
+size_t store_solicitation(uint8_t* frame, const uint8_t* ethernet_destination, const uint8_t* mac,
+                          const uint8_t* source, const uint8_t* destination, const uint8_t* target, uint8_t option,
+                          const uint8_t* value) {
+  constexpr size_t kMessageSize = kNdpMessageSize + kNdpLinkLayerOptionSize;
+  static_assert(kNdpNonceOptionSize == kNdpLinkLayerOptionSize && kNdpNonceSize == 6);
+  store_ethernet_header(frame, ethernet_destination, mac, kEtherTypeIpv6);
+  store_ipv6_header(frame + kEthernetHeaderSize, kMessageSize, kNdpHopLimit, source, destination);
+  uint8_t* message = frame + kEthernetHeaderSize + kIpv6HeaderSize;
+  message[0] = kNeighborSolicitation;
+  message[1] = 0;
+  store16(message + 2, 0);
+  store32(message + 4, 0);
+  std::memcpy(message + 8, target, 16);
+  message[24] = option;
+  message[25] = 1;
+  std::memcpy(message + 26, value, 6);
+  store_checksum(frame, kMessageSize);
+  return kNdpFrameSize;
+}
+
 }  // namespace
 
 NdpOptions parse_ndp_options(const uint8_t* options, size_t size, uint8_t type) {
@@ -58,25 +79,22 @@ size_t store_unsolicited_advertisement(uint8_t* frame, const uint8_t* mac, const
   return store_neighbor_advertisement(frame, {destination.data(), mac, kAllNodes, address, false, true});
 }
 
+size_t store_directed_advertisement(uint8_t* frame, const uint8_t* mac, const uint8_t* address,
+                                    const uint8_t* client_mac, const uint8_t* client) {
+  return store_neighbor_advertisement(frame, {client_mac, mac, client, address, false, true});
+}
+
+size_t store_directed_solicitation(uint8_t* frame, const uint8_t* mac, const uint8_t* address,
+                                   const uint8_t* client_mac, const uint8_t* client) {
+  return store_solicitation(frame, client_mac, mac, address, client, client, kOptionSourceLinkLayerAddress, mac);
+}
+
 size_t store_dad_solicitation(uint8_t* frame, const uint8_t* mac, const uint8_t* address, const Nonce& nonce) {
-  constexpr size_t kMessageSize = kNdpMessageSize + kNdpNonceOptionSize;
   static constexpr uint8_t kUnspecified[16] = {};
   uint8_t group[16];
   store_solicited_node_group(group, address);
   const Mac destination = multicast_mac(group);
-  store_ethernet_header(frame, destination.data(), mac, kEtherTypeIpv6);
-  store_ipv6_header(frame + kEthernetHeaderSize, kMessageSize, kNdpHopLimit, kUnspecified, group);
-  uint8_t* message = frame + kEthernetHeaderSize + kIpv6HeaderSize;
-  message[0] = kNeighborSolicitation;
-  message[1] = 0;
-  store16(message + 2, 0);
-  store32(message + 4, 0);
-  std::memcpy(message + 8, address, 16);
-  message[24] = kOptionNonce;
-  message[25] = 1;
-  std::memcpy(message + 26, nonce.data(), nonce.size());
-  store_checksum(frame, kMessageSize);
-  return kEthernetHeaderSize + kIpv6HeaderSize + kMessageSize;
+  return store_solicitation(frame, destination.data(), mac, kUnspecified, group, address, kOptionNonce, nonce.data());
 }
 
 Mac multicast_mac(const uint8_t* group) { return {0x33, 0x33, group[12], group[13], group[14], group[15]}; }

@@ -60,6 +60,15 @@ size_t store_neighbor_advertisement(uint8_t* frame, const AdvertisementFields& f
 // RFC 4861 7.2.6: to ff02::1, S=0, O=1.
 size_t store_unsolicited_advertisement(uint8_t* frame, const uint8_t* mac, const uint8_t* address);
 
+// RFC 4861 7.2.6, to one client alone: S=0, O=1.
+size_t store_directed_advertisement(uint8_t* frame, const uint8_t* mac, const uint8_t* address,
+                                    const uint8_t* client_mac, const uint8_t* client);
+
+// RFC 4861 7.2.2, 7.3.3: unicast NS for `client` from `address`, with SLLAO. It moves the client's entry for `address` to
+// `mac`, also where unsolicited advertisements are ignored, and the answer to it proves that.
+size_t store_directed_solicitation(uint8_t* frame, const uint8_t* mac, const uint8_t* address,
+                                   const uint8_t* client_mac, const uint8_t* client);
+
 // RFC 4862 5.4.2: NS from :: to the solicited-node group, no SLLAO, with a nonce (RFC 7527).
 size_t store_dad_solicitation(uint8_t* frame, const uint8_t* mac, const uint8_t* address, const Nonce& nonce);
 

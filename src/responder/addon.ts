@@ -75,8 +75,11 @@ interface Addon {
     reply: Uint8Array | null;
     drop: string | null;
     rival: { kind: RivalKind; address: Uint8Array; mac: string } | null;
+    client: { service: Uint8Array; address: Uint8Array; mac: string } | null;
+    confirmed: boolean;
   };
   announcementFrames(address: Uint8Array, mac: Uint8Array): Uint8Array[];
+  directedFrames(address: Uint8Array, mac: Uint8Array, client: Uint8Array, clientMac: Uint8Array): Uint8Array[];
   probeFrame(address: Uint8Array, mac: Uint8Array, nonce: Uint8Array): Uint8Array;
   listLinks(): NativeLink[];
   readonly dropReasons: readonly string[];
@@ -166,12 +169,26 @@ export function evaluateFrame(frame: Uint8Array, context: FrameContext): Verdict
       expired: context.expired ?? false,
     },
   );
-  return { ...verdict, rival: verdict.rival && { ...verdict.rival, address: addressFromBytes(verdict.rival.address) } };
+  const { rival, client } = verdict;
+  return {
+    ...verdict,
+    rival: rival && { ...rival, address: addressFromBytes(rival.address) },
+    client: client && {
+      ...client,
+      service: addressFromBytes(client.service),
+      address: addressFromBytes(client.address),
+    },
+  };
 }
 
 /** The frames of one announcement: ARP request and reply form, or one unsolicited NA. */
 export function announcementFrames(address: Address, mac: string): Uint8Array[] {
   return addon.announcementFrames(addressBytes(address), macBytes(mac));
+}
+
+/** The frames that make one client follow: a directed ARP request; or a unicast NA, and a directed Neighbor Solicitation. */
+export function directedFrames(address: Address, mac: string, client: Address, clientMac: string): Uint8Array[] {
+  return addon.directedFrames(addressBytes(address), macBytes(mac), addressBytes(client), macBytes(clientMac));
 }
 
 /** The frames of one probe: an ARP probe, or a DAD Neighbor Solicitation with the 6-byte nonce. */

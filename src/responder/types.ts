@@ -228,4 +228,8 @@ export interface Verdict {
   readonly drop: string | null;
   /** A rival to report, whether or not the frame is answered. */
   readonly rival: { readonly kind: RivalKind; readonly address: Address; readonly mac: string } | null;
+  /** The host that asked for `service`, to be remembered; or, where `confirmed`, that answered it at our MAC. */
+  readonly client: { readonly service: Address; readonly address: Address; readonly mac: string } | null;
+  /** The client has proved that it sends to our MAC. */
+  readonly confirmed: boolean;
 }

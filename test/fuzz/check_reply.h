@@ -65,6 +65,19 @@ inline void check_advertisement(const Frame& frame, const uint8_t* out, size_t s
   }
 }
 
+// A client is a host, not us, and of the family that it asked in; who confirms does so at our MAC.
+inline void check_client(const Frame& frame, const Verdict& verdict) {
+  ARPEGGIO_CHECK(verdict.entry != nullptr && (verdict.entry->selected & slot_bit(kSlot)) != 0);
+  ARPEGGIO_CHECK(wire::is_unicast_mac(verdict.client.mac.data()));
+  ARPEGGIO_CHECK(!own_macs().contains(verdict.client.mac.data()));
+  const bool ipv4 = wire::load16(frame.bytes + 12) == wire::kEtherTypeArp;
+  ARPEGGIO_CHECK(verdict.client.address.is_ipv4() == ipv4 && verdict.entry->address.is_ipv4() == ipv4);
+  ARPEGGIO_CHECK(verdict.client.address != verdict.entry->address);
+  ARPEGGIO_CHECK(!wire::is_ipv6_unspecified(verdict.client.address.ipv6()));
+  ARPEGGIO_CHECK(!ipv4 || !wire::is_ipv4_unspecified(verdict.client.address.ipv4()));
+  if (!verdict.is_request) ARPEGGIO_CHECK(same_bytes(frame.bytes, kNodeMac.data(), 6));
+}
+
 // Runs reply() and holds its outcome to the rules; returns it.
 inline Verdict check_reply(const Input& input) {
   const Frame& frame = input.frame;
@@ -76,6 +89,9 @@ inline Verdict check_reply(const Input& input) {
     ARPEGGIO_CHECK(!own_macs().contains(verdict.rival.mac.data()));
   }
   if (verdict.is_request) ARPEGGIO_CHECK(verdict.entry != nullptr);
+  if (verdict.has_client) check_client(frame, verdict);
+  ARPEGGIO_CHECK((verdict.reply_size == 0 && verdict.drop == DropReason::kConfirmation) ==
+                 (verdict.has_client && !verdict.is_request));
   if (verdict.reply_size == 0) {
     ARPEGGIO_CHECK(static_cast<size_t>(verdict.drop) < kDropReasonCount);
     return verdict;

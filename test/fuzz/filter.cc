@@ -71,6 +71,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (ether_type != wire::kEtherTypeArp && ether_type != wire::kEtherTypeIpv6) return 0;
   if (passes(ether_type == wire::kEtherTypeArp ? kArpFilter : kNdpFilter, input.frame)) return 0;
   const Verdict verdict = fuzz::check_reply(input);
-  ARPEGGIO_CHECK(verdict.reply_size == 0 && !verdict.has_rival && !verdict.is_request);
+  ARPEGGIO_CHECK(verdict.reply_size == 0 && !verdict.has_rival && !verdict.is_request && !verdict.has_client);
   return 0;
 }

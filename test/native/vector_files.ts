@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { parseAddress } from '../../src/net/address.js';
+import { addressFromBytes, parseAddress } from '../../src/net/address.js';
 import type { FrameContext, PacketType, TableEntry, Verdict } from '../../src/responder/types.js';
 
 /** The vector files; compiled tests run from dist/test/native. */
@@ -27,6 +27,8 @@ export interface Vector {
     readonly reply?: readonly string[];
     readonly drop?: string;
     readonly rival?: { readonly kind: string; readonly address: string; readonly mac: string };
+    readonly client?: { readonly service: string; readonly address: string; readonly mac: string };
+    readonly confirmed?: boolean;
   };
 }
 
@@ -99,7 +101,28 @@ export function describe(verdict: Verdict) {
     drop: verdict.drop,
     reply: verdict.reply && hexOf(verdict.reply),
     rival: verdict.rival && { kind: verdict.rival.kind, address: verdict.rival.address, mac: verdict.rival.mac },
+    client: verdict.client && { ...verdict.client },
+    confirmed: verdict.confirmed,
   };
+}
+
+/** Who is answered asked: the client is known by the reply, and vectors need not name it. */
+export function clientOf({ expect }: Vector): Verdict['client'] {
+  if (expect.client !== undefined) return expect.client as Verdict['client'];
+  if (expect.reply === undefined) return null;
+  const reply = bytesOf(...expect.reply);
+  const mac = macOf(reply.subarray(0, 6));
+  if (hexOf(reply.subarray(12, 14)) === '86dd') {
+    // To all nodes: it answers duplicate address detection.
+    if ((reply[0]! & 1) !== 0) return null;
+    return {
+      service: addressFromBytes(reply.subarray(22, 38)),
+      address: addressFromBytes(reply.subarray(38, 54)),
+      mac,
+    };
+  }
+  const [service, address] = [28, 38].map((start) => parseAddress([...reply.subarray(start, start + 4)].join('.')));
+  return address === '0.0.0.0' ? null : { service: service!, address: address!, mac };
 }
 
 /** ICMPv6 checksum (RFC 4443 2.3) of a message whose checksum field is zero; 0 over one that carries a right checksum. */

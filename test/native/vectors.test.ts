@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dropReasons, evaluateFrame } from '../../src/responder/addon.js';
-import { bytesOf, contextOf, describe, hexOf, icmpv6Checksum, readVectorFiles } from './vector_files.js';
+import { bytesOf, clientOf, contextOf, describe, hexOf, icmpv6Checksum, readVectorFiles } from './vector_files.js';
 
 const files = readVectorFiles();
 const vectors = files.flatMap((file) => file.vectors.map((vector) => ({ file, vector })));
@@ -13,11 +13,13 @@ for (const file of files) {
       await context.test(`${vector.name} [${vector.source}]`, () => {
         const frame = bytesOf(...vector.frame);
         const before = hexOf(frame);
-        const { reply, drop, rival } = vector.expect;
+        const { reply, drop, rival, confirmed } = vector.expect;
         assert.deepEqual(describe(evaluateFrame(frame, contextOf(file, vector, frame))), {
           drop: drop ?? null,
           reply: reply ? hexOf(bytesOf(...reply)) : null,
           rival: rival ?? null,
+          client: clientOf(vector),
+          confirmed: confirmed ?? false,
         });
         assert.equal(hexOf(frame), before, 'the frame was changed');
       });

@@ -43,13 +43,16 @@ const CUT = [
   ['duplicate address detection with a nonce', 86],
   ['an unsolicited advertisement of our address', 86],
   ['hop-by-hop, then destination options twice', 118],
+  ['a client answers our directed request', 42],
+  ['a client answers our directed solicitation', 86],
 ] as const;
 
 for (const [name, size] of CUT) {
   test(`${name}: cut at every length`, () => {
     for (let length = 0; length < size; length += 1) {
       const verdict = evaluate(name, (frame) => frame.subarray(0, length));
-      assert.deepEqual(verdict, { reply: null, drop: 'truncated', rival: null }, `${length} bytes`);
+      const nothing = { reply: null, drop: 'truncated', rival: null, client: null, confirmed: false };
+      assert.deepEqual(verdict, nothing, `${length} bytes`);
     }
     const { expect } = find(name).vector;
     assert.equal(evaluate(name, (frame) => frame.subarray(0, size)).drop, expect.drop ?? null);
