@@ -7,6 +7,7 @@
 
 #include "counters.h"
 #include "drop_reason.h"
+#include "heartbeater_wrap.h"
 #include "js_error.h"
 #include "link_monitor.h"
 #include "reply.h"
@@ -34,7 +35,7 @@ Napi::Buffer<uint8_t> frame_to_js(Napi::Env env, const uint8_t* frame, size_t si
   return Napi::Buffer<uint8_t>::Copy(env, frame, size);
 }
 
-// (frame, packetType, vlanTci or null, {slot, mac, ownMacs}, {entries, expired})
+// (frame, packetType, vlanTci or null, {slot, mac, ownMacs, held}, {entries, expired})
 Napi::Value evaluate_frame(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto bytes = info[0].As<Napi::Uint8Array>();
@@ -49,7 +50,8 @@ Napi::Value evaluate_frame(const Napi::CallbackInfo& info) {
   for (uint32_t index = 0; index < mac_array.Length(); ++index) macs.push_back(mac_from_js(mac_array.Get(index)));
   const OwnMacs own_macs(std::move(macs));
   const ReceivingInterface interface{interface_object.Get("slot").As<Napi::Number>().Uint32Value(),
-                                     mac_from_js(interface_object.Get("mac")), &own_macs};
+                                     mac_from_js(interface_object.Get("mac")), &own_macs,
+                                     interface_object.Get("held").ToBoolean()};
   const auto table_object = info[4].As<Napi::Object>();
   std::vector<IpTableEntry> entries;
   const auto entry_array = table_object.Get("entries").As<Napi::Array>();
@@ -165,6 +167,7 @@ Napi::Array names_to_js(Napi::Env env, const char* const (&names)[kCount]) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeResponder", ResponderWrap::define(env));
+  exports.Set("NativeHeartbeater", HeartbeaterWrap::define(env));
   exports.Set("evaluateFrame", Napi::Function::New<evaluate_frame>(env, "evaluateFrame"));
   exports.Set("announcementFrames", Napi::Function::New<announcement_frames>(env, "announcementFrames"));
   exports.Set("directedFrames", Napi::Function::New<directed_frames>(env, "directedFrames"));

@@ -41,7 +41,16 @@ namespace arpeggio {
   X(kConfirmation, "confirmation")             /* a client answers a service IP at our MAC; counted */ \
   X(kNotAnswering, "not-answering")            /* in the table, but held back: probing, conflict */ \
   X(kTentative, "tentative")                   /* DAD for an address that we do not hold for sure */ \
-  X(kTableExpired, "table-expired")            /* the control plane did not renew the table */
+  X(kTableExpired, "table-expired")            /* the control plane did not renew the table */      \
+  X(kHeld, "held")                             /* others may have taken over while we were deaf */  \
+  /* Heartbeat protocol; HeartbeatRefusal of src/responder/types.ts names the same */               \
+  X(kHeartbeatMalformed, "heartbeat-malformed")             /* a field or a length is impossible */ \
+  X(kHeartbeatVersion, "heartbeat-version")                 /* of another major version */          \
+  X(kHeartbeatCluster, "heartbeat-cluster")                 /* of another cluster */                \
+  X(kHeartbeatUnauthenticated, "heartbeat-unauthenticated") /* no MAC but a key, or the reverse */  \
+  X(kHeartbeatForged, "heartbeat-forged")                   /* its MAC is that of none of our keys */ \
+  X(kHeartbeatReplayed, "heartbeat-replayed")               /* its sequence was heard already */    \
+  X(kHeartbeatOldIncarnation, "heartbeat-old-incarnation")  /* its sender has been started anew */
 
 enum class DropReason : uint8_t {
 #define X(enumerator, name) enumerator,

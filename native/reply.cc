@@ -47,13 +47,14 @@ const IpTableEntry* find_selected(const IpTable& table, const IpAddress& address
 }
 
 // Fills in `entry`, and `drop` when the table says that `address` is not answered here. True: answer.
-bool ask_table(Verdict& verdict, const IpTable& table, const IpAddress& address, bool expired, unsigned slot) {
+bool ask_table(Verdict& verdict, const IpTable& table, const IpAddress& address, bool expired,
+               const ReceivingInterface& interface) {
   verdict.entry = table.find(address);
   if (verdict.entry == nullptr) {
     verdict.drop = DropReason::kAddressNotAnnounced;
     return false;
   }
-  const SlotMask bit = slot_bit(slot);
+  const SlotMask bit = slot_bit(interface.slot);
   if ((verdict.entry->selected & bit) == 0) {
     verdict.entry = nullptr;
     verdict.drop = DropReason::kInterfaceNotSelected;
@@ -62,6 +63,10 @@ bool ask_table(Verdict& verdict, const IpTable& table, const IpAddress& address,
   verdict.is_request = true;
   if (expired) {
     verdict.drop = DropReason::kTableExpired;
+    return false;
+  }
+  if (interface.held) {
+    verdict.drop = DropReason::kHeld;
     return false;
   }
   if ((verdict.entry->answer & bit) == 0) {
@@ -109,7 +114,7 @@ Verdict reply_to_arp(const Frame& frame, const IpTable& table, bool expired, con
   }
 
   Verdict verdict;
-  const bool answer = ask_table(verdict, table, IpAddress::from_ipv4(arp.tpa()), expired, interface.slot);
+  const bool answer = ask_table(verdict, table, IpAddress::from_ipv4(arp.tpa()), expired, interface);
   if (is_probe && verdict.entry != nullptr) {
     verdict.has_rival = true;
     verdict.rival = {RivalKind::kArpProbe, wire::load_mac(arp.sha())};
@@ -152,7 +157,7 @@ Verdict reply_to_solicitation(const Frame& frame, const wire::Ipv6View& ip, cons
 
   Verdict verdict;
   const bool answer =
-      ask_table(verdict, table, IpAddress::from_ipv6(solicitation.target()), expired, interface.slot);
+      ask_table(verdict, table, IpAddress::from_ipv6(solicitation.target()), expired, interface);
   if (is_dad && verdict.entry != nullptr) {
     verdict.has_rival = true;
     verdict.rival = {RivalKind::kDad, wire::load_mac(sender_mac)};

@@ -39,6 +39,7 @@ struct ReceivingInterface {
   unsigned slot;  // in the table's interface list
   wire::Mac mac;
   const OwnMacs* own_macs;
+  bool held = false;  // nothing is answered on it for now
 };
 
 enum class RivalKind : uint8_t { kArp, kArpProbe, kNeighborAdvertisement, kNeighborSolicitation, kDad };

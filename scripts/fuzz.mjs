@@ -3,13 +3,14 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compileNative } from './native-build.mjs';
+import { CRYPTO_FLAGS, compileNative, requireCrypto } from './native-build.mjs';
 import { filesBelow, main, run } from './steps.mjs';
 import { findCommand, ROOT, SetupError } from './tools.mjs';
 
 const FLAGS = ['-O1', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all', '-fsanitize=fuzzer,address,undefined'];
 const FOLDER = '.cache/fuzz';
-const PARSERS = /^native\/(wire\/[^/]+|reply|ip_table|socket_filter)\.cc$/;
+const PARSERS =
+  /^native\/(wire\/[^/]+|reply|ip_table|socket_filter|frame_authenticator|heartbeater|peer_table|refusal_log)\.cc$/;
 /** Targets that begin with the seeds of others. */
 const SHARED_SEEDS = { filter: ['arp', 'ndp'] };
 const CONCURRENCY = 2;
@@ -24,7 +25,7 @@ function compileTarget(target) {
     compiler: 'clang++',
     sources: [...filesBelow('native', (path) => PARSERS.test(path)), `test/fuzz/${target}.cc`],
     flags: FLAGS,
-    linkFlags: FLAGS,
+    linkFlags: [...FLAGS, ...CRYPTO_FLAGS],
     folder: join(FOLDER, 'build'),
     output: target,
   });
@@ -60,6 +61,7 @@ await main(async () => {
   if (!Number.isInteger(seconds) || seconds < 1) throw new SetupError('--seconds takes a whole number from 1 up');
   if (findCommand('clang++') === null)
     throw new SetupError('clang++ is missing: apt-get install clang libclang-rt-14-dev');
+  requireCrypto();
   const unknown = positionals.filter((target) => !allTargets().includes(target));
   if (unknown.length > 0)
     throw new SetupError(`no such target: ${unknown.join(', ')} (there are ${allTargets().join(', ')})`);

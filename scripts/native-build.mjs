@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow, fingerprint, readStamp, runOrThrow, step, writeStamp } from './steps.mjs';
-import { nodeHeaders, ROOT } from './tools.mjs';
+import { nodeHeaders, ROOT, SetupError } from './tools.mjs';
 
 const CONCURRENCY = 2;
 const WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wnon-virtual-dtor', '-Woverloaded-virtual', '-Werror'];
 /** The only native files that know Node (test/tidy.test.ts holds them to it); the rest links without. */
-const NODE_FACING = /^native\/(addon|responder_wrap|js_error)\./;
+const NODE_FACING = /^native\/(addon|responder_wrap|heartbeater_wrap|js_error)\./;
 
 export const nativeSources = () => filesBelow('native', (path) => path.endsWith('.cc'));
 export const pureSources = () => nativeSources().filter((path) => !NODE_FACING.test(path));
@@ -22,6 +22,14 @@ export function addonFlags() {
     '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
     ...headers,
   ];
+}
+
+/** Node brings OpenSSL to the addon, headers and symbols; a program without node needs a libcrypto of its own. */
+export const CRYPTO_FLAGS = ['-lcrypto'];
+
+export function requireCrypto() {
+  if (existsSync('/usr/include/openssl/evp.h')) return;
+  throw new SetupError('the headers of OpenSSL are missing: apt-get install libssl-dev');
 }
 
 /**

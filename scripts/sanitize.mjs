@@ -2,7 +2,7 @@
 // node scripts/sanitize.mjs thread: the packet thread, publishing and counters under ThreadSanitizer.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { addonFlags, compileNative, nativeSources, pureSources } from './native-build.mjs';
+import { addonFlags, CRYPTO_FLAGS, compileNative, nativeSources, pureSources, requireCrypto } from './native-build.mjs';
 import { setup } from './setup.mjs';
 import { main, run, runOrThrow } from './steps.mjs';
 import { closingLine, namespacePrefix, printSummary, runTests, testFiles } from './test-run.mjs';
@@ -86,6 +86,7 @@ function withoutRandomization(command) {
 }
 
 async function thread() {
+  requireCrypto();
   await setup();
   const sources = [...pureSources(), 'test/native/thread_tsan.cc'];
   const program = await compileNative({
@@ -93,7 +94,7 @@ async function thread() {
     compiler: 'g++',
     sources,
     flags: THREAD_FLAGS,
-    linkFlags: ['-pthread', ...THREAD_FLAGS],
+    linkFlags: ['-pthread', ...THREAD_FLAGS, ...CRYPTO_FLAGS],
     folder: THREAD_FOLDER,
     output: 'thread_tsan',
   });

@@ -111,10 +111,10 @@ test('the layer rules see what they forbid', () => {
 });
 
 test('napi.h stays in the files that face Node', () => {
-  const facing = /^native\/(addon|responder_wrap|js_error)\./;
+  const facing = /^native\/(addon|responder_wrap|heartbeater_wrap|js_error)\./;
   const others = filesOf(/^native\/.*\.(cc|h)$/).filter((path) => !facing.test(path));
   assert.deepEqual(
-    occurrences(others, /#include\s+[<"](napi|node_api|js_native_api|responder_wrap|js_error)\.h[>"]/),
+    occurrences(others, /#include\s+[<"](napi|node_api|js_native_api|responder_wrap|heartbeater_wrap|js_error)\.h[>"]/),
     [],
   );
 });

@@ -11,6 +11,10 @@ inline uint32_t load32(const uint8_t* bytes) {
   return static_cast<uint32_t>(load16(bytes)) << 16 | load16(bytes + 2);
 }
 
+inline uint64_t load64(const uint8_t* bytes) {
+  return static_cast<uint64_t>(load32(bytes)) << 32 | load32(bytes + 4);
+}
+
 inline void store16(uint8_t* bytes, uint16_t value) {
   bytes[0] = static_cast<uint8_t>(value >> 8);
   bytes[1] = static_cast<uint8_t>(value);
@@ -19,6 +23,11 @@ inline void store16(uint8_t* bytes, uint16_t value) {
 inline void store32(uint8_t* bytes, uint32_t value) {
   store16(bytes, static_cast<uint16_t>(value >> 16));
   store16(bytes + 2, static_cast<uint16_t>(value));
+}
+
+inline void store64(uint8_t* bytes, uint64_t value) {
+  store32(bytes, static_cast<uint32_t>(value >> 32));
+  store32(bytes + 4, static_cast<uint32_t>(value));
 }
 
 }  // namespace arpeggio::wire

@@ -4,7 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../errors.js';
 import { type Address, addressBytes, addressFromBytes } from '../net/address.js';
 import { translateNativeError } from './native_error.js';
-import type { FrameContext, LinkInfo, PacketType, RivalKind, Verdict } from './types.js';
+import type {
+  Advertisement,
+  FrameContext,
+  HeartbeatOptions,
+  HeartbeatRefusal,
+  LinkInfo,
+  PacketType,
+  PeerReport,
+  RivalKind,
+  Verdict,
+} from './types.js';
 
 /** The addon's responder. All arrays of a table have one element (addresses: 16 bytes) per entry. */
 export interface NativeResponder {
@@ -48,6 +58,45 @@ export interface NativeLink extends Omit<LinkInfo, 'addresses'> {
   readonly prefixLengths: Uint8Array;
 }
 
+/** What a {@link NativeHeartbeater} did or saw; interfaces are slots, numbers from 0 to 63. */
+export type NativeHeartbeatEvent = { readonly slot: number } & (
+  | { readonly type: 'send'; readonly frame: Uint8Array }
+  | { readonly type: 'peer'; readonly peer: Omit<PeerReport, 'interfaceName'> }
+  /** `cause`: nothing heard, said so, another incarnation, our port cannot be used, table of peers full. */
+  | {
+      readonly type: 'down';
+      readonly node: string;
+      readonly incarnation: string;
+      readonly wasTwoWay: boolean;
+      readonly lastHeardMs: number;
+      readonly cause: 'silent' | 'left' | 'restarted' | 'deaf' | 'forgotten';
+    }
+  | { readonly type: 'message'; readonly node: string; readonly incarnation: string; readonly body: Uint8Array }
+  | { readonly type: 'refused'; readonly mac: string; readonly refusal: HeartbeatRefusal; readonly count: number }
+  | { readonly type: 'same-segment'; readonly otherSlot: number }
+  | { readonly type: 'name-in-use'; readonly mac: string }
+);
+
+/** The packet thread's heartbeat protocol by itself, frames and times being arguments: for tests. */
+export interface NativeHeartbeater {
+  open(slot: number, mac: Uint8Array, nowMs: number): void;
+  shut(slot: number, nowMs: number): void;
+  forget(slot: number): void;
+  setKeys(keys: readonly Uint8Array[]): void;
+  advertise(slot: number, advertisement: Advertisement, nowMs: number): void;
+  sendMessage(slot: number, body: Uint8Array, nowMs: number): boolean;
+  /** `packetType` is sll_pkttype. Returns the drop reason, or null. */
+  frame(slot: number, frame: Uint8Array, packetType: number, vlanTci: number | null, nowMs: number): string | null;
+  tick(nowMs: number): void;
+  /** When `tick` has work next; Infinity for never. */
+  nextDueMs(): number;
+  paused(gapMs: number): void;
+  expire(nowMs: number): void;
+  renew(nowMs: number): void;
+  peers(slot: number): Omit<PeerReport, 'interfaceName'>[];
+  takeEvents(): NativeHeartbeatEvent[];
+}
+
 interface NativeTableEntry {
   address: Uint8Array;
   selected: bigint;
@@ -65,11 +114,16 @@ interface Addon {
     },
     onWake: () => void,
   ) => NativeResponder;
+  /** `random` in [0, 1) takes the place of chance. */
+  readonly NativeHeartbeater: new (
+    options: HeartbeatOptions,
+    random: number,
+  ) => NativeHeartbeater;
   evaluateFrame(
     frame: Uint8Array,
     packetType: number,
     vlanTci: number | null,
-    receiver: { slot: number; mac: Uint8Array; ownMacs: Uint8Array[] },
+    receiver: { slot: number; mac: Uint8Array; ownMacs: Uint8Array[]; held: boolean },
     table: { entries: NativeTableEntry[]; expired: boolean },
   ): {
     reply: Uint8Array | null;
@@ -158,6 +212,7 @@ export function evaluateFrame(frame: Uint8Array, context: FrameContext): Verdict
       slot: known < 0 ? interfaces.length : known,
       mac: macBytes(context.mac),
       ownMacs: [context.mac, ...context.ownMacs].map(macBytes),
+      held: context.held ?? false,
     },
     {
       entries: entries.map((entry) => ({

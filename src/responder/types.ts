@@ -218,6 +218,8 @@ export interface FrameContext {
   readonly table: Pick<Table, 'interfaces' | 'entries'>;
   /** True once the table's deadline has passed. */
   readonly expired?: boolean;
+  /** True while the interface is held: nothing is answered there. */
+  readonly held?: boolean;
 }
 
 /** Output of {@link evaluateFrame}: exactly one of `reply` and `drop` is set. */

@@ -4,8 +4,9 @@ import type { FrameContext, PacketType, TableEntry, Verdict } from '../../src/re
 
 /** The vector files; compiled tests run from dist/test/native. */
 const DIRECTORY = new URL('../../../test/vectors/', import.meta.url);
-/** Has its own form and its own test. */
+/** These have a form and a test of their own. */
 const METALLB_FILE = 'metallb-arp.json';
+export const HEARTBEAT_FILE = 'heartbeat.json';
 
 export interface VectorInterface {
   readonly name: string;
@@ -22,6 +23,7 @@ export interface Vector {
   readonly packetType?: PacketType;
   readonly vlanTci?: number;
   readonly expired?: boolean;
+  readonly held?: boolean;
   readonly frame: readonly string[];
   readonly expect: {
     readonly reply?: readonly string[];
@@ -48,10 +50,10 @@ export function readMetallbFile(): unknown {
   return readJson(METALLB_FILE);
 }
 
-/** Every vector file of the directory, in order of name. */
+/** Every file with frames for reply(), in order of name. */
 export function readVectorFiles(): VectorFile[] {
   return readdirSync(DIRECTORY)
-    .filter((name) => name.endsWith('.json') && name !== METALLB_FILE)
+    .filter((name) => name.endsWith('.json') && name !== METALLB_FILE && name !== HEARTBEAT_FILE)
     .sort()
     .map((fileName) => ({ fileName, ...(readJson(fileName) as Omit<VectorFile, 'fileName'>) }));
 }
@@ -92,6 +94,7 @@ export function contextOf(file: VectorFile, vector: Vector, frame: Uint8Array): 
     ownMacs,
     table: { interfaces: ['eth0', 'eth1'], entries },
     expired: vector.expired ?? false,
+    held: vector.held ?? false,
   };
 }
 
