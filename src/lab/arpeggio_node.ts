@@ -1,5 +1,6 @@
 // A node of the lab: the real `arpeggio run`, as a process of its own in the node's namespace.
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../errors.js';
@@ -7,11 +8,19 @@ import type { Host } from './host.js';
 import type { Exit, NetProcess } from './net_process.js';
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const STATUS_PATH = '/api/v1/status';
+const STATUS_TIMEOUT_MS = 2000;
+const ASK_TIMEOUT_MS = 20_000;
 const MAX_SHOWN_OUTPUT = 2000;
 
 export interface NodeService {
   readonly name: string;
   readonly addresses: readonly string[];
+  /** Where it is announced; default on all interfaces of the node. */
+  readonly interfaces?: readonly string[];
+  /** Nodes that may own it; default all. */
+  readonly nodes?: readonly string[];
+  readonly prefer?: readonly { readonly node: string; readonly weight: number }[];
 }
 
 /** A line of the node's log: what the lab reads of it. */
@@ -30,10 +39,19 @@ export interface LogLine {
 
 /** The part of `arpeggio status --json` that the lab looks at. */
 export interface NodeStatus {
+  readonly node: string;
   readonly state: string;
+  readonly peers: readonly {
+    readonly node: string;
+    readonly interface: string;
+    readonly state: string;
+    readonly link: string;
+  }[];
   readonly addresses: readonly {
     readonly address: string;
+    readonly owner: string | null;
     readonly answering: boolean;
+    readonly term: number;
     readonly interfaces: readonly {
       readonly name: string;
       readonly state: string;
@@ -41,6 +59,21 @@ export interface NodeStatus {
       readonly retryAt: string | null;
     }[];
   }[];
+  readonly moves: readonly MoveStatus[];
+  readonly counters: { readonly heartbeatsRefused: number; readonly drops: Readonly<Record<string, number>> };
+  readonly warnings: readonly string[];
+}
+
+/** Addresses that changed their owner together; the newest move comes first. */
+export interface MoveStatus {
+  readonly time: string;
+  readonly interface: string;
+  readonly addresses: readonly string[];
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly reason: string;
+  readonly afterMs: number | null;
+  readonly clients: { readonly asked: number; readonly confirmed: number } | null;
 }
 
 interface LogWaiter {
@@ -53,6 +86,8 @@ export interface ArpeggioNodeOptions {
   readonly directory: string;
   /** Further top-level keys of the configuration. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Further environment variables of the speaker. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly onLog?: (line: LogLine) => void;
 }
 
@@ -74,6 +109,10 @@ export class ArpeggioNode {
     return this.host.mac;
   }
 
+  get directory(): string {
+    return this.options.directory;
+  }
+
   get pid(): number | null {
     return this.process?.pid ?? null;
   }
@@ -89,7 +128,7 @@ export class ArpeggioNode {
 
   /** Replaces the configuration file in one step, as careful editors do. A running node follows by itself. */
   async configure(services: readonly NodeService[]): Promise<void> {
-    await mkdir(this.options.directory, { recursive: true });
+    await mkdir(this.directory, { recursive: true });
     const config = {
       node: this.name,
       interfaces: ['eth0'],
@@ -104,7 +143,8 @@ export class ArpeggioNode {
   }
 
   start(): void {
-    const argv = this.command('run', '--config', this.configPath, '--state-file', this.statePath);
+    const variables = Object.entries(this.options.environment ?? {}).map(([name, value]) => `${name}=${value}`);
+    const argv = ['env', ...variables, ...command('run', '--config', this.configPath, '--state-file', this.statePath)];
     this.process = this.host.spawn(argv, (text) => this.onLine(text));
   }
 
@@ -129,14 +169,43 @@ export class ArpeggioNode {
     });
   }
 
-  async status(): Promise<NodeStatus> {
-    const { stdout } = await this.host.exec(this.command('status', '--json', '--socket', this.socketPath));
-    return JSON.parse(stdout) as NodeStatus;
+  /** What GET /api/v1/status says. */
+  status(): Promise<NodeStatus> {
+    return new Promise((resolve, reject) => {
+      const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
+      const call = request({ socketPath: this.socketPath, path: STATUS_PATH, agent: false, signal });
+      call.on('error', reject).on('response', async (response) => {
+        try {
+          resolve(JSON.parse((await response.toArray()).join('')) as NodeStatus);
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+      call.end();
+    });
+  }
+
+  /** Runs a command that asks the speaker for something, such as "drain". Resolves with what it said. */
+  async ask(...args: readonly string[]): Promise<string> {
+    const { stdout, stderr } = await this.host.exec(command(...args, '--socket', this.socketPath), {
+      timeoutMs: ASK_TIMEOUT_MS,
+    });
+    return `${stdout}${stderr}`.trim();
   }
 
   /** Has it read its configuration again. */
   reload(): void {
     this.process?.signal('SIGHUP');
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process?.signal(signal);
+  }
+
+  /** Forgets what an earlier process has left on the host, as a machine does that starts anew. */
+  async reboot(): Promise<void> {
+    await this.host.batch(['addr flush dev lo scope global']);
+    await rm(this.statePath, { force: true });
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
@@ -145,26 +214,20 @@ export class ArpeggioNode {
   }
 
   /** `arpeggio cleanup`: resolves with what it said. */
-  async cleanup(): Promise<string> {
-    const argv = this.command('cleanup', '--state-file', this.statePath, '--socket', this.socketPath);
-    const { stdout, stderr } = await this.host.exec(argv);
-    return `${stdout}${stderr}`.trim();
+  cleanup(): Promise<string> {
+    return this.ask('cleanup', '--state-file', this.statePath);
   }
 
   private get configPath(): string {
-    return join(this.options.directory, 'arpeggio.yaml');
+    return join(this.directory, 'arpeggio.yaml');
   }
 
   private get socketPath(): string {
-    return join(this.options.directory, 'status.sock');
+    return join(this.directory, 'status.sock');
   }
 
   private get statePath(): string {
-    return join(this.options.directory, 'serve.json');
-  }
-
-  private command(...args: readonly string[]): string[] {
-    return [process.execPath, CLI, ...args];
+    return join(this.directory, 'serve.json');
   }
 
   private onLine(text: string): void {
@@ -183,4 +246,8 @@ export class ArpeggioNode {
       waiter.resolve(line);
     }
   }
+}
+
+function command(...args: readonly string[]): string[] {
+  return [process.execPath, CLI, ...args];
 }

@@ -22,7 +22,7 @@ export type NodeName = keyof typeof NODES;
 export const NODE_NAMES = Object.keys(NODES) as NodeName[];
 
 /** The backend is bound to service IPs before they are on lo. */
-const NODE_SYSCTLS = { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' };
+export const NODE_SYSCTLS = { 'net.ipv4.ip_nonlocal_bind': '1', 'net.ipv6.ip_nonlocal_bind': '1' };
 
 const WATCHER_NUMBER = 110;
 

@@ -1,0 +1,162 @@
+// Nodes that share service IPs, their backends and their clients, on a network that is already there.
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ArpeggioError } from '../errors.js';
+import { ArpeggioNode, type LogLine, type NodeService } from './arpeggio_node.js';
+import { BACKEND_PORT, startBackend } from './backend.js';
+import { LabClient } from './client.js';
+import { monotonicMs } from './monotonic.js';
+import type { Network } from './netns.js';
+
+const SETTLE_TIMEOUT_MS = 15_000;
+const SETTLE_STEP_MS = 20;
+/** Two looks at the nodes that far apart must agree. */
+const STABLE_MS = 150;
+
+export interface ClusterOptions {
+  readonly services: readonly NodeService[];
+  /** Hosts of the network that are nodes. */
+  readonly nodes: readonly string[];
+  /** Hosts of the network that are clients. */
+  readonly clients: readonly string[];
+  /** Top-level keys of every node's configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Further ones of a single node, which has the directory for its files. */
+  readonly nodeSettings?: (node: string, directory: string) => Readonly<Record<string, unknown>>;
+  /** Further environment variables of every speaker. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly onLog?: (node: string, line: LogLine) => void;
+}
+
+/** The node that answers for each address. */
+export type Owners = Readonly<Record<string, string>>;
+
+export class Cluster {
+  readonly nodes: readonly ArpeggioNode[];
+  readonly clients: readonly LabClient[];
+  readonly addresses: readonly string[];
+
+  private constructor(
+    readonly network: Network,
+    readonly options: ClusterOptions,
+  ) {
+    const {
+      nodes,
+      clients,
+      services,
+      settings,
+      nodeSettings = () => ({}),
+      environment = {},
+      onLog = () => {},
+    } = options;
+    this.addresses = services.flatMap(({ addresses }) => addresses);
+    this.nodes = nodes.map((name) => {
+      const directory = join(network.directory, name);
+      return new ArpeggioNode(network.host(name), {
+        directory,
+        settings: { ...settings, ...nodeSettings(name, directory) },
+        environment,
+        onLog: (line) => onLog(name, line),
+      });
+    });
+    this.clients = clients.map((name) => new LabClient(network.host(name), BACKEND_PORT));
+  }
+
+  /** Writes the configurations and starts the backends and the clients; no speaker yet. */
+  static async create(network: Network, options: ClusterOptions): Promise<Cluster> {
+    const cluster = new Cluster(network, options);
+    await Promise.all(
+      cluster.nodes.map(async (node) => {
+        await node.configure(options.services);
+        await startBackend(node.host, cluster.addresses);
+      }),
+    );
+    return cluster;
+  }
+
+  node(name: string): ArpeggioNode {
+    const node = this.nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new ArpeggioError('ERR_INVALID_ARGUMENT', `the cluster has no node "${name}"`);
+    return node;
+  }
+
+  others(...names: readonly string[]): ArpeggioNode[] {
+    return this.nodes.filter(({ name }) => !names.includes(name));
+  }
+
+  /** Starts the speakers of these nodes, of all by default, and waits until the cluster is settled. */
+  async start(...names: readonly string[]): Promise<Owners> {
+    for (const node of names.length === 0 ? this.nodes : names.map((name) => this.node(name))) node.start();
+    return this.settled();
+  }
+
+  /**
+   * Waits until no running node is joining or leaving and each address has exactly one that answers, twice in a row.
+   * @throws ArpeggioError with what the nodes said at last
+   */
+  async settled(addresses: readonly string[] = this.addresses, timeoutMs = SETTLE_TIMEOUT_MS): Promise<Owners> {
+    const deadline = monotonicMs() + timeoutMs;
+    let previous: string | null = null;
+    let since = 0;
+    for (;;) {
+      const { owners, problem } = await this.look(addresses);
+      const now = JSON.stringify(owners);
+      if (problem !== null || now !== previous) since = monotonicMs();
+      else if (monotonicMs() - since >= STABLE_MS) return owners;
+      previous = problem === null ? now : null;
+      if (monotonicMs() > deadline) {
+        const logs = this.nodes.map((node) => `--- ${node.name}:\n${node.lastOutput}`).join('\n');
+        throw new ArpeggioError('ERR_SYSTEM', `not settled after ${timeoutMs} ms: ${problem}\n${logs}`);
+      }
+      await delay(SETTLE_STEP_MS);
+    }
+  }
+
+  /** What these nodes answer for at this moment; the last one wins where two do. */
+  async ownersOf(nodes: readonly ArpeggioNode[]): Promise<Owners> {
+    const owners: Record<string, string> = {};
+    for (const node of nodes) {
+      for (const { address, answering } of (await node.status()).addresses) if (answering) owners[address] = node.name;
+    }
+    return owners;
+  }
+
+  /** Ends one node at once: its cable is dead and its speaker is gone. What it held is lost, as on {@link powerOn}. */
+  async powerOff(name: string): Promise<void> {
+    const node = this.node(name);
+    await this.network.setCable(name, 'down');
+    await node.stop('SIGKILL');
+  }
+
+  /** Starts it again, as a machine does: with nothing that was there before. */
+  async powerOn(name: string): Promise<void> {
+    const node = this.node(name);
+    await node.reboot();
+    await this.network.setCable(name, 'up');
+    node.start();
+  }
+
+  async stop(): Promise<void> {
+    const running = this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.stop());
+    await Promise.all([...running, ...this.clients.map((client) => client.stop())]);
+  }
+
+  private async look(addresses: readonly string[]): Promise<{ owners: Owners; problem: string | null }> {
+    const running = this.nodes.filter(({ isRunning }) => isRunning);
+    const owners: Record<string, string> = {};
+    const problems = running.length === 0 ? ['no speaker runs'] : [];
+    for (const node of running) {
+      // Its socket may not be there yet.
+      const status = await node.status().catch(() => null);
+      if (status === null || ['joining', 'leaving'].includes(status.state))
+        problems.push(`${node.name} is ${status?.state ?? 'silent'}`);
+      for (const { address, answering } of status?.addresses ?? []) {
+        if (!answering || !addresses.includes(address)) continue;
+        if (owners[address] !== undefined) problems.push(`${owners[address]} and ${node.name} answer for ${address}`);
+        owners[address] = node.name;
+      }
+    }
+    for (const address of addresses) if (owners[address] === undefined) problems.push(`nobody answers for ${address}`);
+    return { owners, problem: problems.length === 0 ? null : problems.join(', ') };
+  }
+}
