@@ -85,6 +85,7 @@ size_t Announcer::store(uint8_t* frame, FrameForm form, const wire::Mac& mac, co
     case FrameForm::kAdvertisement:
       return wire::store_unsolicited_advertisement(frame, mac.data(), address.ipv6());
     case FrameForm::kProbe:
+    case FrameForm::kDirected:
       break;
   }
   if (address.is_ipv4()) return wire::store_arp_probe(frame, mac.data(), address.ipv4());

@@ -18,6 +18,7 @@ enum class FrameForm : uint8_t {
   kArpReply,       // announcement, reply form (RFC 5944 4.6)
   kAdvertisement,  // unsolicited NA (RFC 4861 7.2.6)
   kProbe,          // ARP probe (RFC 5227 2.1.1) or DAD NS (RFC 4862 5.4.2)
+  kDirected,       // to one client, by the follower
 };
 
 // One run over a list of addresses at one moment.
