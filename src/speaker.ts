@@ -1,92 +1,59 @@
-import { Claim, type ClaimAction, type ClaimContext, type ClaimState } from './claim/claim.js';
-import { FIRST_CLAIM_SCHEDULE, type Schedule, SINGLE_SCHEDULE } from './claim/timing.js';
+import { Claim, type ClaimAction, type ClaimContext } from './claim/claim.js';
 import { type DesiredAddress, type DesiredState, desiredAddresses, type Probing } from './desired/desired.js';
+import type { Peer } from './membership/membership.js';
 import type { Address } from './net/address.js';
-import type { RivalKind, Table } from './responder/types.js';
+import type { SegmentAction } from './ownership/actions.js';
+import type { Owner } from './ownership/owners.js';
+import { Segment } from './ownership/segment.js';
+import type { Advertisement, NodeState, PeerReport, Table } from './responder/types.js';
+import type { Effect, SpeakerEvent } from './speaker/events.js';
+import { Step } from './speaker/step.js';
 import { tableOf } from './table/table.js';
 
-/** What happens to a speaker. */
-export type SpeakerEvent =
-  /** The complete wish of the source, and the interfaces it may use, in the node's order. */
-  | { readonly type: 'desired'; readonly desired: DesiredState; readonly interfaces: readonly string[] }
-  /** The interfaces that can carry frames now. */
-  | { readonly type: 'usable'; readonly interfaces: ReadonlySet<string> }
-  | {
-      readonly type: 'rival';
-      readonly kind: RivalKind;
-      readonly address: Address;
-      readonly interfaceName: string;
-      readonly mac: string;
-    }
-  /** The addresses of the `serve` effect with this number are in place, and of all before it. */
-  | { readonly type: 'served'; readonly generation: number }
-  /** The time that `nextMs` named has come. */
-  | { readonly type: 'tick' }
-  /** Give up everything, in order. */
-  | { readonly type: 'stop' };
+export type { Effect, SpeakerEvent } from './speaker/events.js';
 
-/** What a speaker wants done. Carried out in order: a table is in force before what it answers is announced. */
-export type Effect =
-  | { readonly type: 'publish'; readonly table: Table }
-  | {
-      readonly type: 'probe';
-      readonly interfaceName: string;
-      readonly addresses: readonly Address[];
-      readonly offsetsMs: readonly number[];
-    }
-  | {
-      readonly type: 'announce';
-      readonly interfaceName: string;
-      readonly addresses: readonly Address[];
-      readonly schedule: Schedule;
-      /** False: a refresh, which waits for everything else. */
-      readonly urgent: boolean;
-    }
-  /** The addresses whose traffic this node should serve: all of them, each time they change. */
-  | { readonly type: 'serve'; readonly generation: number; readonly addresses: readonly Address[] }
-  /** A claim changed its state, or the reason for it: for logs and events. */
-  | {
-      readonly type: 'changed';
-      readonly address: Address;
-      readonly interfaceName: string;
-      readonly from: ClaimState;
-      readonly to: ClaimState;
-      readonly reason: string;
-      readonly rivalMac: string | null;
-    };
+/** Plans follow every change of ownership; they may lag this far behind, so that many changes make one table. */
+const PLAN_DELAY_MS = 20;
 
 export interface SpeakerOptions {
+  /** Name of this node. */
+  readonly node: string;
+  /** Of this process: see HeartbeatOptions. */
+  readonly incarnation: string;
+  readonly heartbeat: { readonly intervalMs: number; readonly multiplier: number };
   /** 0 <= random() < 1; the simulator's is seeded. */
   readonly random: () => number;
 }
 
-type Announcement = Extract<ClaimAction, { type: 'announce' }>['why'];
-
-const ANNOUNCEMENTS: Record<Announcement, { schedule: Schedule; urgent: boolean }> = {
-  'first-claim': { schedule: FIRST_CLAIM_SCHEDULE, urgent: true },
-  defence: { schedule: SINGLE_SCHEDULE, urgent: true },
-  refresh: { schedule: SINGLE_SCHEDULE, urgent: false },
-};
-
 /**
- * Every decision of a node: which addresses it claims, answers, announces, defends and holds back. Does no I/O and
- * reads no clock: `step(event, nowMs)` returns what is to be done. `nowMs` is monotonic and never goes back.
+ * Every decision of a node: which addresses it claims, answers, announces, defends, holds back, takes over and gives
+ * away. Does no I/O and reads no clock: `step(event, nowMs)` returns what is to be done. `nowMs` is monotonic and never
+ * goes back.
  */
 export class Speaker {
-  readonly #random: () => number;
+  readonly #options: SpeakerOptions;
   #probing: Probing = 'fast';
   #interfaces: readonly string[] = [];
   #usable: ReadonlySet<string> = new Set();
   #desired: ReadonlyMap<Address, DesiredAddress> = new Map();
   #claims = new Map<Address, readonly Claim[]>();
+  readonly #segments = new Map<string, Segment>();
+  readonly #advertised = new Map<string, Advertisement>();
   /** The `serve` effect from which on an address is in place. */
   readonly #serveGeneration = new Map<Address, number>();
   #generation = 0;
   #servedGeneration = 0;
+  #draining = false;
+  #stopping = false;
   #stopped = false;
+  #tookSeen = 0;
+  #lastHold = 0;
+  #holdsLifted = 0;
+  #plansDueMs = Number.POSITIVE_INFINITY;
+  #plans: Table['plans'] = [];
 
   constructor(options: SpeakerOptions) {
-    this.#random = options.random;
+    this.#options = options;
   }
 
   get desired(): ReadonlyMap<Address, DesiredAddress> {
@@ -102,30 +69,82 @@ export class Speaker {
     return this.#interfaces;
   }
 
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** After `stop`: nothing is answered any more, and nothing more will happen. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** How this node takes part on an interface: joining, as long as it listens. */
+  stateOf(interfaceName: string): NodeState {
+    return this.#segments.get(interfaceName)?.state ?? 'joining';
+  }
+
+  /** Every node that was heard on the interface, by its last process; those that are down included. */
+  peers(interfaceName: string): readonly PeerReport[] {
+    const peers: Iterable<Peer> = this.#segments.get(interfaceName)?.members.peers ?? [];
+    return Array.from(peers, ({ report }) => report);
+  }
+
+  /** null: nobody, as far as this node knows. */
+  ownerOf(address: Address, interfaceName: string): Owner | null {
+    return this.#segments.get(interfaceName)?.ownerOf(address) ?? null;
+  }
+
+  /** How many addresses this node owns, each segment counted. */
+  get ownedCount(): number {
+    let count = 0;
+    for (const segment of this.#segments.values()) count += segment.ownedCount;
+    return count;
+  }
+
+  /** Why `move` would do nothing, in words; null where some segment can do it. */
+  moveRefusal(address: Address, node: string): string | null {
+    let refusal: string | null = this.#desired.has(address) ? null : `${address} is not a service IP of this node`;
+    for (const { interfaceName } of this.#claims.get(address) ?? []) {
+      const reason = this.#segments.get(interfaceName)?.refusal(address, node) ?? null;
+      if (reason === null) return null;
+      refusal ??= reason;
+    }
+    return refusal;
+  }
+
   /** When the next `tick` is due; null when only events matter. */
-  nextMs(): number | null {
-    let dueMs = Number.POSITIVE_INFINITY;
+  nextMs(nowMs: number): number | null {
+    if (this.#stopped) return null;
+    let dueMs = this.#plansDueMs;
     for (const claim of this.#all()) dueMs = Math.min(dueMs, claim.dueMs);
+    for (const segment of this.#segments.values()) dueMs = Math.min(dueMs, segment.nextMs(nowMs));
     return Number.isFinite(dueMs) ? dueMs : null;
   }
 
   step(event: SpeakerEvent, nowMs: number): Effect[] {
-    // A link or a configuration that changes while the process ends must not begin anything.
     if (this.#stopped) return [];
     const step = new Step();
-    const tableChanged = this.#handle(event, nowMs, step);
+    let tableChanged = this.#handle(event, nowMs, step);
+    for (const [interfaceName, segment] of this.#segments) {
+      for (const action of segment.run(nowMs)) this.#carryOut(interfaceName, segment, action, nowMs, step);
+    }
+    if (this.#stopping && [...this.#segments.values()].every(({ left }) => left)) {
+      this.#stopped = true;
+      this.#setDesired({ services: [], probing: this.#probing }, this.#interfaces, nowMs);
+      tableChanged = true;
+    }
+    tableChanged = this.#liftHolds() || tableChanged;
     // Nothing else changes what is to be served, and to find out takes a look at every address.
     const serve = event.type === 'desired' || step.conflictsChanged ? this.#serve() : null;
     return [
       ...(serve ? [serve] : []),
-      ...(tableChanged || step.answersChanged
-        ? [{ type: 'publish' as const, table: tableOf(this.#interfaces, this.#claims) }]
-        : []),
+      ...this.#publish(tableChanged || step.answersChanged, nowMs),
       ...step.effects(),
+      ...this.#advertise(),
     ];
   }
 
-  /** Returns whether the table's addresses or interfaces changed. */
+  /** Returns whether the table has to be published in any case. */
   #handle(event: SpeakerEvent, nowMs: number, step: Step): boolean {
     switch (event.type) {
       case 'desired':
@@ -134,29 +153,55 @@ export class Speaker {
         return true;
       case 'usable':
         this.#usable = event.interfaces;
+        for (const [name, segment] of this.#segments) segment.setUsable(event.interfaces.has(name), nowMs);
         this.#advanceAll(nowMs, step, ({ state }) => state === 'waiting' || state === 'probing');
         return false;
       case 'served':
         this.#servedGeneration = Math.max(this.#servedGeneration, event.generation);
-        this.#advanceAll(nowMs, step, ({ state }) => state === 'probing');
+        this.#advanceAll(nowMs, step, ({ state }) => state === 'probing' || state === 'waiting');
         return false;
-      case 'rival': {
-        const claim = this.#claims
-          .get(event.address)
-          ?.find(({ interfaceName }) => interfaceName === event.interfaceName);
-        if (claim) {
-          step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
-        }
+      case 'rival':
+        this.#onRival(event, nowMs, step);
         return false;
-      }
+      case 'peer':
+        this.#segments.get(event.peer.interfaceName)?.peer(event.peer, nowMs);
+        return false;
+      case 'message':
+        this.#segments.get(event.interfaceName)?.message(event.incarnation, event.message, nowMs);
+        return false;
+      case 'took':
+        this.#tookSeen = event.number;
+        this.#segments.get(event.interfaceName)?.took(event.addresses, event.node, nowMs);
+        return true;
+      case 'held':
+        this.#lastHold = event.number;
+        this.#segments.get(event.interfaceName)?.held(event.number, nowMs);
+        return false;
+      case 'drain':
+      case 'undrain':
+        this.#draining = event.type === 'drain';
+        for (const segment of this.#segments.values()) segment.setDraining(this.#draining);
+        return false;
+      case 'move':
+        for (const segment of this.#segments.values()) segment.move(event.address, event.node, nowMs, true);
+        return false;
       case 'tick':
         this.#advanceAll(nowMs, step, ({ dueMs }) => dueMs <= nowMs);
         return false;
       case 'stop':
-        this.#stopped = true;
-        this.#setDesired({ services: [], probing: this.#probing }, [], nowMs);
-        return true;
+        this.#stopping = true;
+        for (const segment of this.#segments.values()) segment.leave(nowMs);
+        return false;
     }
+  }
+
+  #onRival(event: Extract<SpeakerEvent, { type: 'rival' }>, nowMs: number, step: Step): void {
+    const claim = this.#claimOf(event.address, event.interfaceName);
+    if (!claim) return;
+    const segment = this.#segments.get(event.interfaceName);
+    // A node of the cluster is no foreign host: the claims settle who owns it.
+    if (segment?.members.isPeerMac(event.mac)) segment.contested(event.address);
+    else step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
   }
 
   #setDesired(desired: DesiredState, interfaces: readonly string[], nowMs: number): void {
@@ -165,15 +210,76 @@ export class Speaker {
     this.#desired = desiredAddresses(desired.services);
     const previous = this.#claims;
     this.#claims = new Map();
-    for (const [address, wanted] of this.#desired) {
+    const wanted = new Map(interfaces.map((name) => [name, new Map<Address, DesiredAddress>()]));
+    for (const [address, wish] of this.#desired) {
       const kept = previous.get(address);
-      const names = wanted.interfaces ? interfaces.filter((name) => wanted.interfaces?.has(name)) : interfaces;
+      const names = wish.interfaces ? interfaces.filter((name) => wish.interfaces?.has(name)) : interfaces;
+      for (const name of names) wanted.get(name)?.set(address, wish);
       this.#claims.set(
         address,
         names.map(
           (name) => kept?.find(({ interfaceName }) => interfaceName === name) ?? new Claim(address, name, nowMs),
         ),
       );
+    }
+    for (const name of this.#segments.keys()) if (!wanted.has(name)) this.#segments.delete(name);
+    for (const [name, addresses] of wanted) this.#segmentOf(name, nowMs).setWanted(addresses);
+  }
+
+  #segmentOf(interfaceName: string, nowMs: number): Segment {
+    const known = this.#segments.get(interfaceName);
+    if (known) return known;
+    const { node, incarnation, heartbeat } = this.#options;
+    const made = new Segment({
+      node,
+      incarnation,
+      interfaceName,
+      intervalMs: heartbeat.intervalMs,
+      canTake: (address) => {
+        const claim = this.#claimOf(address, interfaceName);
+        return claim !== null && claim.state !== 'conflict' && this.#isServed(address);
+      },
+    });
+    if (this.#draining) made.setDraining(true);
+    if (this.#stopping) made.leave(nowMs);
+    made.setUsable(this.#usable.has(interfaceName), nowMs);
+    this.#segments.set(interfaceName, made);
+    return made;
+  }
+
+  #carryOut(interfaceName: string, segment: Segment, action: SegmentAction, nowMs: number, step: Step): void {
+    if (action.type === 'send') {
+      step.send(interfaceName, action.message);
+      return;
+    }
+    const { address } = action;
+    if (action.type === 'moved') {
+      step.moved(interfaceName, address, action.from, action.to, action.why);
+      return;
+    }
+    const claim = this.#claimOf(address, interfaceName);
+    if (claim) step.run(claim, () => this.#follow(claim, segment.owns(address), action, nowMs));
+  }
+
+  /** @param mine as it is at the end of the step: what was gained may have been lost again */
+  #follow(
+    claim: Claim,
+    mine: boolean,
+    action: Extract<SegmentAction, { type: 'own' | 'stand-by' | 'announce' }>,
+    nowMs: number,
+  ): readonly ClaimAction[] {
+    switch (action.type) {
+      case 'own': {
+        if (!mine) return [];
+        const context = this.#contextOf(claim);
+        if (action.how === 'first') return claim.begin(nowMs, context);
+        return claim.takeOver(nowMs, context, action.why, action.how === 'took');
+      }
+      case 'stand-by':
+        if (!mine && claim.state !== 'standby') claim.standBy(nowMs, action.why);
+        return [];
+      case 'announce':
+        return claim.announceMoved(nowMs);
     }
   }
 
@@ -183,14 +289,63 @@ export class Speaker {
     }
   }
 
-  #contextOf(claim: Claim): ClaimContext {
-    const generation = this.#serveGeneration.get(claim.address) ?? Number.POSITIVE_INFINITY;
+  #contextOf({ address, interfaceName }: Claim): ClaimContext {
     return {
       probing: this.#probing,
-      usable: this.#usable.has(claim.interfaceName),
-      served: generation <= this.#servedGeneration,
-      random: this.#random,
+      mine: this.#segments.get(interfaceName)?.owns(address) ?? false,
+      usable: this.#usable.has(interfaceName),
+      served: this.#isServed(address),
+      random: this.#options.random,
     };
+  }
+
+  #isServed(address: Address): boolean {
+    return (this.#serveGeneration.get(address) ?? Number.POSITIVE_INFINITY) <= this.#servedGeneration;
+  }
+
+  #claimOf(address: Address, interfaceName: string): Claim | null {
+    return this.#claims.get(address)?.find((claim) => claim.interfaceName === interfaceName) ?? null;
+  }
+
+  /** Returns whether there are holds that the next table lifts. */
+  #liftHolds(): boolean {
+    let lifted = this.#lastHold;
+    for (const { firstHold } of this.#segments.values()) lifted = Math.min(lifted, firstHold - 1);
+    if (lifted <= this.#holdsLifted) return false;
+    this.#holdsLifted = lifted;
+    return true;
+  }
+
+  #publish(needed: boolean, nowMs: number): Effect[] {
+    const outdated = [...this.#segments.values()].some(({ plansOutdated }) => plansOutdated);
+    if (outdated && this.#plansDueMs === Number.POSITIVE_INFINITY) this.#plansDueMs = nowMs + PLAN_DELAY_MS;
+    if (!needed && nowMs < this.#plansDueMs) return [];
+    let changed = needed;
+    if (outdated) {
+      const plans = [...this.#segments.values()].flatMap((segment) => segment.plans(nowMs));
+      changed ||= plans.length > 0 || (this.#plans?.length ?? 0) > 0;
+      this.#plans = plans;
+    }
+    this.#plansDueMs = Number.POSITIVE_INFINITY;
+    if (!changed) return [];
+    const table = tableOf(this.#interfaces, this.#claims);
+    return [
+      {
+        type: 'publish',
+        table: { ...table, plans: this.#plans ?? [], tookSeen: this.#tookSeen, holdsLifted: this.#holdsLifted },
+      },
+    ];
+  }
+
+  #advertise(): Effect[] {
+    const effects: Effect[] = [];
+    for (const [interfaceName, segment] of this.#segments) {
+      const advertisement = segment.advertisement();
+      if (sameAdvertisement(this.#advertised.get(interfaceName), advertisement)) continue;
+      this.#advertised.set(interfaceName, advertisement);
+      effects.push({ type: 'advertise', interfaceName, advertisement });
+    }
+    return effects;
   }
 
   /**
@@ -224,69 +379,16 @@ export class Speaker {
   }
 }
 
-/** Collects what the claims of one step ask for, so that thousands make a few effects. */
-class Step {
-  answersChanged = false;
-  /** Whether an address came to be held back, or is no longer. */
-  conflictsChanged = false;
-  readonly #changes: Effect[] = [];
-  readonly #probes = new Map<
-    string,
-    { type: 'probe'; interfaceName: string; addresses: Address[]; offsetsMs: readonly number[] }
-  >();
-  readonly #announcements = new Map<
-    string,
-    { type: 'announce'; interfaceName: string; addresses: Address[]; schedule: Schedule; urgent: boolean }
-  >();
-
-  run(claim: Claim, act: () => ClaimAction[]): void {
-    const { state, reason, answered } = claim;
-    for (const action of act()) this.#add(claim, action);
-    if (claim.state === state && claim.reason === reason) return;
-    const { address, interfaceName, rivalMac } = claim;
-    this.#changes.push({
-      type: 'changed',
-      address,
-      interfaceName,
-      from: state,
-      to: claim.state,
-      reason: claim.reason,
-      rivalMac,
-    });
-    if ((claim.state === 'conflict') !== (state === 'conflict')) this.conflictsChanged = true;
-    if (claim.answered !== answered || (claim.state === 'tentative') !== (state === 'tentative')) {
-      this.answersChanged = true;
-    }
-  }
-
-  effects(): Effect[] {
-    return [...this.#probes.values(), ...this.#announcements.values(), ...this.#changes];
-  }
-
-  #add({ address, interfaceName }: Claim, action: ClaimAction): void {
-    if (action.type === 'probe') {
-      const { offsetsMs } = action;
-      group(this.#probes, `${interfaceName} ${offsetsMs.join()}`, () => ({
-        type: 'probe' as const,
-        interfaceName,
-        addresses: [],
-        offsetsMs,
-      })).addresses.push(address);
-      return;
-    }
-    group(this.#announcements, `${interfaceName} ${action.why}`, () => ({
-      type: 'announce' as const,
-      interfaceName,
-      addresses: [],
-      ...ANNOUNCEMENTS[action.why],
-    })).addresses.push(address);
-  }
-}
-
-function group<T>(groups: Map<string, T>, key: string, make: () => T): T {
-  const known = groups.get(key);
-  if (known) return known;
-  const made = make();
-  groups.set(key, made);
-  return made;
+function sameAdvertisement(before: Advertisement | undefined, now: Advertisement): boolean {
+  return (
+    before !== undefined &&
+    before.state === now.state &&
+    before.claimsVersion === now.claimsVersion &&
+    before.claimsDigest === now.claimsDigest &&
+    before.held.length === now.held.length &&
+    before.held.every(([incarnation, version], index) => {
+      const [other, held] = now.held[index] ?? [];
+      return incarnation === other && version === held;
+    })
+  );
 }

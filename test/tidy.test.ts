@@ -65,8 +65,8 @@ const COMMON = new Set(['net', 'errors', 'log', 'clock', 'version']);
 const EXTRA: Record<string, readonly string[]> = {
   // The core is put together here.
   speaker: ['desired', 'claim', 'table', 'placement', 'ownership', 'membership'],
-  // Equal claims are told apart by the rank that placement gives them.
-  ownership: ['placement'],
+  // Claims are judged by who is there, and fall to whom placement names.
+  ownership: ['membership', 'placement'],
   // The file source is the shell around the parser of its format.
   'sources/file': ['config'],
 };

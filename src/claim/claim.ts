@@ -7,6 +7,7 @@ import {
   FAST_PROBING_MS,
   FIRST_RETRY_MS,
   MLD_LEAD_MS,
+  MOVED_PAUSE_MS,
   NEWCOMER_MS,
   REFRESH_JITTER,
   REFRESH_MS,
@@ -15,19 +16,22 @@ import {
 } from './timing.js';
 
 /**
- * Where an address stands on an interface. waiting: the interface cannot be used yet; probing: asked whether somebody
+ * Where an address stands on an interface. waiting: the interface cannot be used yet, or other nodes are listened for;
+ * standby: another node owns it; probing: asked whether somebody
  * uses it, not answered; tentative: answered with O=0 (IPv6, RFC 4429); newcomer: answered, yields to any other user;
  * owned: answered and defended; conflict: somebody else uses it, held back until the next try.
  */
-export type ClaimState = 'waiting' | 'probing' | 'tentative' | 'newcomer' | 'owned' | 'conflict';
+export type ClaimState = 'waiting' | 'standby' | 'probing' | 'tentative' | 'newcomer' | 'owned' | 'conflict';
 
 /** What a claim asks for when it moves on. */
 export type ClaimAction =
   | { readonly type: 'probe'; readonly offsetsMs: readonly number[] }
-  | { readonly type: 'announce'; readonly why: 'first-claim' | 'defence' | 'refresh' };
+  | { readonly type: 'announce'; readonly why: 'first-claim' | 'moved' | 'defence' | 'refresh' };
 
 export interface ClaimContext {
   readonly probing: Probing;
+  /** Whether this node owns the address on the segment; else it only watches. */
+  readonly mine: boolean;
   /** Whether the interface can carry frames. */
   readonly usable: boolean;
   /** Whether traffic to the address would be served here (`serve: loopback` has put it on `lo`). */
@@ -55,6 +59,9 @@ export class Claim {
   #lastRivalMs = Number.NEGATIVE_INFINITY;
   /** Last probing ended well; only the address on `lo` is missing. */
   #probed = false;
+  /** Taken over from another node, and answered as soon as traffic would be served here. */
+  #takingOver: string | null = null;
+  #lastMovedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly address: Address,
@@ -80,6 +87,8 @@ export class Claim {
     switch (this.state) {
       case 'waiting':
         return this.#start(nowMs, context);
+      case 'standby':
+        return [];
       case 'probing':
         if (!context.usable) {
           // Nobody can have heard the probes.
@@ -103,11 +112,53 @@ export class Claim {
     }
   }
 
+  /** The address is this node's now, and was nobody's before: it is probed. */
+  begin(nowMs: number, context: ClaimContext): ClaimAction[] {
+    this.#enter('waiting', nowMs, 'new', nowMs);
+    return this.#start(nowMs, context);
+  }
+
+  /**
+   * The address is this node's now, and was another node's before. That one has probed it.
+   * @param announced whether the packet thread has announced it already
+   */
+  takeOver(nowMs: number, context: ClaimContext, reason: string, announced: boolean): ClaimAction[] {
+    this.#takingOver = null;
+    if (!context.served) {
+      this.#enter('waiting', nowMs, `${reason}; it has to be put in place first`, NEVER);
+      this.#takingOver = reason;
+      return [];
+    }
+    this.rivalMac = null;
+    this.#own(nowMs, context, reason);
+    if (!announced) return this.announceMoved(nowMs);
+    this.#lastMovedMs = nowMs;
+    return [];
+  }
+
+  /** Clients may send elsewhere: tells them again, but not more than once in {@link MOVED_PAUSE_MS}. */
+  announceMoved(nowMs: number): ClaimAction[] {
+    const sure = this.state === 'owned' || this.state === 'newcomer';
+    if (!sure || nowMs - this.#lastMovedMs < MOVED_PAUSE_MS) return [];
+    this.#lastMovedMs = nowMs;
+    return [{ type: 'announce', why: 'moved' }];
+  }
+
+  /** Another node owns the address, or shall: it is watched, not answered. */
+  standBy(nowMs: number, reason: string): void {
+    this.#conflicts = 0;
+    this.#probed = false;
+    this.#takingOver = null;
+    this.rivalMac = null;
+    this.#enter('standby', nowMs, reason, NEVER);
+  }
+
   /** Somebody else seems to use the address. */
   rival(kind: RivalKind, mac: string, nowMs: number, context: ClaimContext): ClaimAction[] {
     const onlyAsks = kind === 'arp-probe' || kind === 'dad';
     switch (this.state) {
       case 'waiting':
+      case 'standby':
         return [];
       case 'probing':
       case 'tentative':
@@ -126,10 +177,11 @@ export class Claim {
   }
 
   #start(nowMs: number, context: ClaimContext): ClaimAction[] {
-    if (!context.usable) {
+    if (!context.usable || !context.mine) {
       this.dueMs = NEVER;
       return [];
     }
+    if (this.#takingOver !== null) return this.takeOver(nowMs, context, this.#takingOver, false);
     this.#probed = false;
     if (context.probing === 'none') {
       this.#enter('probing', nowMs, 'probing is switched off', nowMs);

@@ -69,5 +69,8 @@ export const FIRST_CLAIM_SCHEDULE: Schedule = {
  */
 export const MOVED_SCHEDULE: Schedule = { ipv4: [0, 20, 100, 300, 1_100], ipv6: IPV6_BURST };
 
+/** Frames of rivals come in bursts; one answer to all of them is enough, for the schedule repeats it. */
+export const MOVED_PAUSE_MS = 50;
+
 /** One announcement: a defence (RFC 5227 2.4) or a refresh. */
 export const SINGLE_SCHEDULE: Schedule = { ipv4: [0], ipv6: [0] };

@@ -9,7 +9,8 @@ const MAX_LINES = 20;
 const MAX_NAMED = 5;
 
 const MEANING: Record<ClaimState, string> = {
-  waiting: 'waits for the interface',
+  waiting: 'waits',
+  standby: 'is watched; another node owns it',
   probing: 'is probed',
   tentative: 'is answered, tentatively',
   newcomer: 'is answered, and yields to any other user',

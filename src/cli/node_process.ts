@@ -34,7 +34,12 @@ export class NodeProcess {
   readonly #options: NodeProcessOptions;
   readonly #log: Logger;
   readonly #wallTime = new WallTime();
-  readonly #speaker = new Speaker({ random: Math.random });
+  readonly #speaker = new Speaker({
+    node: 'x',
+    incarnation: '0000000000000001',
+    heartbeat: { intervalMs: 50, multiplier: 3 },
+    random: Math.random,
+  });
   readonly #responder: Responder;
   readonly #ports = new Map<string, PortState>();
   #config: Config;
@@ -180,7 +185,7 @@ export class NodeProcess {
 
   #scheduleWake(): void {
     clearTimeout(this.#timers.wake);
-    const nextMs = this.#speaker.nextMs();
+    const nextMs = this.#speaker.nextMs(monotonicMs());
     if (nextMs === null || this.#state === 'leaving') return;
     const delayMs = Math.max(0, Math.ceil(nextMs - monotonicMs()));
     this.#timers.wake = setTimeout(() => this.#step({ type: 'tick' }), delayMs);

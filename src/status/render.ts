@@ -69,6 +69,7 @@ function interfaceRow({ name, state, mac, index, reason, up, carrier }: Interfac
 
 const STATE_STYLES: Record<AddressInterfaceStatus['state'], Style> = {
   waiting: 'yellow',
+  standby: 'gray',
   probing: 'yellow',
   tentative: 'yellow',
   newcomer: 'green',

@@ -52,7 +52,7 @@ const peerSchema = z.object({
  * (RFC 5227 2.1.1, RFC 4862 5.4), not answered yet; tentative: answered with O=0 (RFC 4429); newcomer: answered, still
  * probing, yields to any other user; owned: answered and defended; conflict: another host uses it, held back.
  */
-export const ADDRESS_STATES = ['waiting', 'probing', 'tentative', 'newcomer', 'owned', 'conflict'] as const;
+export const ADDRESS_STATES = ['waiting', 'standby', 'probing', 'tentative', 'newcomer', 'owned', 'conflict'] as const;
 
 const addressInterfaceSchema = z.object({
   name: z.string(),

@@ -8,7 +8,7 @@ export const RIVAL = '02:00:00:00:00:99';
 
 /** Everything as it should be, and no jitter. */
 export function sampleContext(overrides: Partial<ClaimContext> = {}): ClaimContext {
-  return { probing: 'fast', usable: true, served: true, random: () => 0, ...overrides };
+  return { probing: 'fast', mine: true, usable: true, served: true, random: () => 0, ...overrides };
 }
 
 /** Gives the claim its time until `untilMs`, as the speaker does. */

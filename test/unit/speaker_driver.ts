@@ -32,7 +32,14 @@ export function only<T extends Effect['type']>(effects: readonly Effect[], type:
   return effects.filter((effect): effect is EffectOf<T> => effect.type === type);
 }
 
-/** A speaker with what a shell keeps of it: the table in force and the addresses to serve. */
+/** What a speaker does for other nodes; a node alone tells nobody. */
+const FOR_PEERS = new Set<Effect['type']>(['send', 'advertise', 'moved']);
+const INTERFACES = ['eth0', 'eth1', 'eth2'];
+
+/**
+ * A speaker alone on its segments, with what a shell keeps of it: the table in force and the addresses to serve. At 0 it
+ * has listened to them.
+ */
 export class Driver {
   readonly speaker: Speaker;
   nowMs = 0;
@@ -40,11 +47,16 @@ export class Driver {
   served: EffectOf<'serve'> | null = null;
 
   constructor(random: () => number = () => 0) {
-    this.speaker = new Speaker({ random });
+    const heartbeat = { intervalMs: 50, multiplier: 3 };
+    this.speaker = new Speaker({ node: 'host-a', incarnation: '0000000000000001', heartbeat, random });
+    this.speaker.step(desired([], INTERFACES), -1_000);
+    this.speaker.step(usable(...INTERFACES), -1_000);
+    this.speaker.step({ type: 'tick' }, -500);
+    this.speaker.step(usable(), 0);
   }
 
   step(event: SpeakerEvent): Effect[] {
-    const effects = this.speaker.step(event, this.nowMs);
+    const effects = this.speaker.step(event, this.nowMs).filter(({ type }) => !FOR_PEERS.has(type));
     this.table = only(effects, 'publish').at(-1)?.table ?? this.table;
     this.served = only(effects, 'serve').at(-1) ?? this.served;
     return effects;
@@ -61,7 +73,7 @@ export class Driver {
   runUntil(untilMs: number): Effect[] {
     const effects: Effect[] = [];
     for (let ticks = 0; ; ticks += 1) {
-      const nextMs = this.speaker.nextMs();
+      const nextMs = this.speaker.nextMs(this.nowMs);
       if (nextMs === null || nextMs > untilMs) break;
       assert.ok(ticks < 10_000, 'something is due again and again');
       this.nowMs = Math.max(this.nowMs, nextMs);

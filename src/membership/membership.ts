@@ -1,0 +1,133 @@
+import type { PeerReport } from '../responder/types.js';
+
+/** A node that went without a word is still counted among those known for this long. */
+export const FORGET_MS = 600_000;
+/** Who is heard for this long without hearing us does not hear us; a new node needs an interval or two. */
+const ONE_WAY_MS = 1_000;
+
+/** A peer on a segment, by the latest report about one of its processes. */
+export interface Peer {
+  readonly report: PeerReport;
+  /** Whether we heard each other at some time since it started. */
+  readonly wasTwoWay: boolean;
+  /** When its link became what it is. */
+  readonly linkSinceMs: number;
+}
+
+/** Who is on a segment with us, and how many we know. Pure. */
+export class Membership {
+  /** By node; the last process that was heard. */
+  readonly #peers = new Map<string, Peer>();
+  /** Names by incarnation. */
+  readonly #nodes = new Map<string, string>();
+  /** Nodes heard in both directions that did not take their leave; the time since when they are away, or null. */
+  readonly #known = new Map<string, number | null>();
+
+  /** @returns the peer as it was before, null where it or its process is new; undefined for news of a process of the past */
+  update(report: PeerReport, nowMs: number): Peer | null | undefined {
+    const before = this.#peers.get(report.node) ?? null;
+    const same = before !== null && before.report.incarnation === report.incarnation;
+    // The end of a process may be told after its successor's start.
+    if (before && !same && report.link === 'down') return undefined;
+    const wasTwoWay = report.link === 'two-way' || (same && before.wasTwoWay);
+    const linkSinceMs = same && before.report.link === report.link ? before.linkSinceMs : nowMs;
+    if (before && !same) this.#nodes.delete(before.report.incarnation);
+    this.#nodes.set(report.incarnation, report.node);
+    this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs });
+    if (report.state === 'leaving') this.#known.delete(report.node);
+    else if (report.link === 'two-way') this.#known.set(report.node, null);
+    else if (report.link === 'down' && this.#known.get(report.node) === null) this.#known.set(report.node, nowMs);
+    for (const [node, awayMs] of this.#known) {
+      if (awayMs !== null && nowMs - awayMs > FORGET_MS) this.#known.delete(node);
+    }
+    return same ? before : null;
+  }
+
+  get peers(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  get(node: string): Peer | null {
+    return this.#peers.get(node) ?? null;
+  }
+
+  byIncarnation(incarnation: string): Peer | null {
+    const node = this.#nodes.get(incarnation);
+    const peer = node === undefined ? undefined : this.#peers.get(node);
+    return peer?.report.incarnation === incarnation ? peer : null;
+  }
+
+  /** Those that hear us and are heard. */
+  twoWay(): PeerReport[] {
+    return this.#reports(({ report }) => report.link === 'two-way');
+  }
+
+  isTwoWay(node: string): boolean {
+    return this.#peers.get(node)?.report.link === 'two-way';
+  }
+
+  /** Whether a MAC is that of a node of the cluster, heard now or before. */
+  isPeerMac(mac: string): boolean {
+    for (const { report } of this.#peers.values()) if (report.mac === mac) return true;
+    return false;
+  }
+
+  /** Names of the nodes that should be here. */
+  known(): string[] {
+    return [...this.#known.keys()];
+  }
+
+  /** Whether `holders` other nodes and we are more than half of the nodes known. Alone, nobody is most. */
+  isMajority(holders: number): boolean {
+    const others = this.#known.size;
+    return others > 0 && (holders + 1) * 2 > others + 1;
+  }
+
+  /**
+   * We hear others, but none of them hears us: they count us as gone and have taken over. New nodes, which may not have
+   * heard us yet, say nothing about it.
+   */
+  isUnheard(nowMs: number): boolean {
+    let deaf = 0;
+    for (const { report, wasTwoWay, linkSinceMs } of this.#peers.values()) {
+      if (report.link === 'down' || report.state === 'joining') continue;
+      if (report.link === 'two-way') return false;
+      if (!wasTwoWay && nowMs - linkSinceMs < ONE_WAY_MS) continue;
+      // It hears nobody: it is the one that is cut off, not we.
+      if (report.hears === 0) continue;
+      deaf += 1;
+    }
+    return deaf > 0;
+  }
+
+  /** When {@link isUnheard} may turn true by time alone. */
+  unheardDueMs(nowMs: number): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { report, wasTwoWay, linkSinceMs } of this.#peers.values()) {
+      const untilMs = linkSinceMs + ONE_WAY_MS;
+      if (report.link === 'one-way' && !wasTwoWay && untilMs > nowMs) dueMs = Math.min(dueMs, untilMs);
+    }
+    return dueMs;
+  }
+
+  /** The longest interval among the peers heard, and what it takes until each of them has listed all it hears. */
+  acknowledgementMs(ownIntervalMs: number): number {
+    const heard = this.twoWay();
+    const intervalMs = Math.max(ownIntervalMs, ...heard.map((report) => report.intervalMs));
+    const slices = Math.ceil((heard.length + 1) / PEERS_PER_FRAME);
+    return intervalMs * (slices + 1);
+  }
+
+  #reports(include: (peer: Peer) => boolean): PeerReport[] {
+    const found: PeerReport[] = [];
+    for (const peer of this.#peers.values()) if (include(peer)) found.push(peer.report);
+    return found;
+  }
+}
+
+/** Entries of native/wire/heartbeat.h's frames at least; a longer list of peers rotates. */
+const PEERS_PER_FRAME = 64;

@@ -1,0 +1,27 @@
+import type { Address } from '../net/address.js';
+import type { PeerMessage } from './message.js';
+
+/** How this node came to own an address. */
+export type Acquisition =
+  /** Nobody had it: it is probed first. */
+  | 'first'
+  /** The packet thread took it over by itself, and has announced it. */
+  | 'took'
+  | 'takeover'
+  | 'handover';
+
+/** What a segment asks for. */
+export type SegmentAction =
+  | { readonly type: 'own'; readonly address: Address; readonly how: Acquisition; readonly why: string }
+  /** Another node owns the address now, or nobody does. */
+  | { readonly type: 'stand-by'; readonly address: Address; readonly why: string }
+  /** Clients may have heard another owner last. */
+  | { readonly type: 'announce'; readonly address: Address }
+  | { readonly type: 'send'; readonly message: PeerMessage }
+  | {
+      readonly type: 'moved';
+      readonly address: Address;
+      readonly from: string | null;
+      readonly to: string | null;
+      readonly why: string;
+    };

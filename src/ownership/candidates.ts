@@ -1,0 +1,76 @@
+import type { Membership } from '../membership/membership.js';
+import type { Address } from '../net/address.js';
+import type { PlacementRequest } from '../placement/types.js';
+
+/** A node that does not take what falls to it is left out for this long. */
+const UNWILLING_MS = 60_000;
+
+/** What is wanted of an address on a segment. */
+export interface Wanted {
+  /** Who may own it; null: every node. */
+  readonly nodes: ReadonlySet<string> | null;
+  readonly prefer: ReadonlyMap<string, number>;
+}
+
+/** Who may own an address now. Equal lists are one array: placement knows them again. Pure. */
+export class Candidates {
+  readonly #unwilling = new Map<Address, Map<string, number>>();
+
+  constructor(
+    private readonly node: string,
+    private readonly members: Membership,
+  ) {}
+
+  /** The node did not take the address. */
+  refuse(address: Address, node: string, nowMs: number): void {
+    const nodes = this.#unwilling.get(address) ?? new Map<string, number>();
+    nodes.set(node, nowMs + UNWILLING_MS);
+    this.#unwilling.set(address, nodes);
+  }
+
+  /** The node is another process now, or has changed its mind. */
+  welcome(node: string): void {
+    for (const [address, nodes] of this.#unwilling) {
+      if (nodes.delete(node) && nodes.size === 0) this.#unwilling.delete(address);
+    }
+  }
+
+  isUnwilling(address: Address, node: string, nowMs: number): boolean {
+    return (this.#unwilling.get(address)?.get(node) ?? 0) > nowMs;
+  }
+
+  /**
+   * @param self whether this node is one of them
+   * @param without a node that is not
+   */
+  requests(
+    addresses: Iterable<readonly [Address, Wanted, isNew: boolean]>,
+    nowMs: number,
+    { self, without = null }: { readonly self: boolean; readonly without?: string | null },
+  ): PlacementRequest[] {
+    const joining: string[] = [];
+    const ready: string[] = [];
+    for (const { node, state } of this.members.twoWay()) {
+      if (node === without) continue;
+      if (state === 'ready') ready.push(node);
+      else if (state === 'joining') joining.push(node);
+    }
+    if (self) ready.push(this.node);
+    const everybody = [...ready, ...joining];
+    const requests: PlacementRequest[] = [];
+    for (const [address, { nodes, prefer }, isNew] of addresses) {
+      // Who is about to be ready gets its share of what nobody ever had.
+      const all = isNew ? everybody : ready;
+      const unwilling = this.#unwilling.get(address);
+      const candidates =
+        nodes === null && unwilling === undefined
+          ? all
+          : all.filter(
+              (node) =>
+                (nodes === null || nodes.has(node)) && (node === this.node || (unwilling?.get(node) ?? 0) <= nowMs),
+            );
+      requests.push({ address, candidates, prefer });
+    }
+    return requests;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Address } from '../net/address.js';
+
+/** What is known of an address from earlier: terms never go back, and who had it last is told. Pure. */
+export class History {
+  readonly #terms = new Map<Address, number>();
+  readonly #owners = new Map<Address, string>();
+  /** Given up by all: a foreign host may use them meanwhile. */
+  readonly #released = new Set<Address>();
+
+  /** The highest term ever seen; 0: nobody ever had it. */
+  term(address: Address): number {
+    return this.#terms.get(address) ?? 0;
+  }
+
+  sawTerm(address: Address, term: number): void {
+    if (term > this.term(address)) this.#terms.set(address, term);
+  }
+
+  lastOwner(address: Address): string | null {
+    return this.#owners.get(address) ?? null;
+  }
+
+  lost(address: Address, owner: string): void {
+    this.#owners.set(address, owner);
+  }
+
+  owned(address: Address): void {
+    this.#released.delete(address);
+  }
+
+  released(address: Address): void {
+    this.#released.add(address);
+  }
+
+  /** Nobody in the cluster has it, or had it of late: it has to be probed. */
+  isNew(address: Address): boolean {
+    return !this.#terms.has(address) || this.#released.has(address);
+  }
+}

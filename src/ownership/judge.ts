@@ -1,0 +1,57 @@
+import type { Address } from '../net/address.js';
+import type { PeerReport } from '../responder/types.js';
+import type { OwnershipClaim } from './message.js';
+import { compareClaims } from './order.js';
+
+/** A claim of a peer, and how we hear that peer. */
+export interface PeerClaim extends OwnershipClaim {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly link: PeerReport['link'];
+}
+
+export type Verdict =
+  | { readonly type: 'mine' }
+  /** Our claim is not the best: it is to be given up. */
+  | { readonly type: 'lost'; readonly why: string }
+  | { readonly type: 'theirs'; readonly claim: PeerClaim }
+  | { readonly type: 'nobody' };
+
+export interface Case {
+  readonly address: Address;
+  /** This node. */
+  readonly node: string;
+  readonly mine: Pick<OwnershipClaim, 'term' | 'firm'> | null;
+  readonly claims: readonly PeerClaim[];
+  /** The node that we asked to take it; null: none. */
+  readonly successor: string | null;
+  /** The process, by incarnation, that asked us to take it; null: none. */
+  readonly predecessor: string | null;
+}
+
+/** Who owns an address, given all claims to it. Pure. */
+export function judge({ address, node, mine, claims, successor, predecessor }: Case): Verdict {
+  let best: PeerClaim | null = null;
+  for (const claim of claims) {
+    if (claim.link === 'down') continue;
+    if (claim.link === 'one-way') {
+      // It does not hear us. Only where most of the others hear it, it is we who are cut off.
+      if (mine && claim.firm && claim.term > mine.term) {
+        return { type: 'lost', why: `${claim.node}, which does not hear this node, has the better claim` };
+      }
+      continue;
+    }
+    if (mine) {
+      if (successor === claim.node && claim.term > mine.term) {
+        return { type: 'lost', why: `handed over to ${claim.node}` };
+      }
+      const askedUs = predecessor === claim.incarnation && claim.term < mine.term;
+      if (!askedUs && compareClaims(address, mine, node, claim, claim.node) < 0) {
+        return { type: 'lost', why: `${claim.node} has the better claim` };
+      }
+    }
+    if (best === null || compareClaims(address, claim, claim.node, best, best.node) > 0) best = claim;
+  }
+  if (mine) return { type: 'mine' };
+  return best ? { type: 'theirs', claim: best } : { type: 'nobody' };
+}

@@ -1,0 +1,80 @@
+import type { Membership } from '../membership/membership.js';
+
+/** Before anything is taken: at least so long, and three intervals. */
+const LISTEN_MS = 500;
+const LISTEN_INTERVALS = 3;
+/** How much longer we wait for the claims of a peer that is there but does not tell them. */
+const CLAIMS_LIMIT_MS = 2_000;
+
+type Phase =
+  /** The interface was never open. */
+  | { readonly name: 'closed' }
+  | { readonly name: 'listening'; readonly sinceMs: number }
+  /** We may have been replaced while we heard nothing; what we own we keep only where nobody better shows. */
+  | { readonly name: 'resuming'; readonly sinceMs: number; readonly expected: readonly string[] }
+  | { readonly name: 'present' };
+
+/** Whether this node may take and answer addresses on a segment, or has to listen first. Pure. */
+export class Presence {
+  #phase: Phase = { name: 'closed' };
+  /** Numbers of the thread's holds that wait for us. */
+  #holds: number[] = [];
+
+  constructor(private readonly intervalMs: number) {}
+
+  /** Whether this node may answer here; else it listens, or what it owns is on hold. */
+  get present(): boolean {
+    return this.#phase.name === 'present';
+  }
+
+  /** The lowest hold that is not to be lifted yet. */
+  get firstHold(): number {
+    return this.#holds[0] ?? Number.POSITIVE_INFINITY;
+  }
+
+  opened(nowMs: number): void {
+    if (this.#phase.name === 'closed') this.#phase = { name: 'listening', sinceMs: nowMs };
+  }
+
+  held(number: number, nowMs: number, members: Membership): void {
+    this.#holds.push(number);
+    if (this.#phase.name === 'closed' || this.#phase.name === 'listening') {
+      this.#phase = { name: 'listening', sinceMs: nowMs };
+      return;
+    }
+    this.#phase = { name: 'resuming', sinceMs: nowMs, expected: members.known() };
+  }
+
+  /** @returns whether we have listened long enough just now */
+  advance(nowMs: number, members: Membership, allHeld: boolean): boolean {
+    const phase = this.#phase;
+    if (phase.name === 'closed' || phase.name === 'present') return false;
+    const listenedMs = nowMs - phase.sinceMs;
+    const enough =
+      listenedMs >= this.#listenMs ||
+      (phase.name === 'resuming' &&
+        listenedMs >= this.#soonestMs(members) &&
+        phase.expected.every((node) => members.isTwoWay(node)));
+    if (!enough || (!allHeld && listenedMs < this.#listenMs + CLAIMS_LIMIT_MS)) return false;
+    this.#phase = { name: 'present' };
+    this.#holds = [];
+    return true;
+  }
+
+  nextMs(nowMs: number, members: Membership): number {
+    const phase = this.#phase;
+    if (phase.name === 'closed' || phase.name === 'present') return Number.POSITIVE_INFINITY;
+    const steps = [this.#listenMs, this.#listenMs + CLAIMS_LIMIT_MS];
+    if (phase.name === 'resuming') steps.unshift(this.#soonestMs(members));
+    return phase.sinceMs + (steps.find((stepMs) => phase.sinceMs + stepMs > nowMs) ?? Number.POSITIVE_INFINITY);
+  }
+
+  get #listenMs(): number {
+    return Math.max(LISTEN_MS, LISTEN_INTERVALS * this.intervalMs);
+  }
+
+  /** What a peer said before we heard nothing is old: each has to have spoken again. */
+  #soonestMs(members: Membership): number {
+    return Math.min(this.#listenMs, members.acknowledgementMs(this.intervalMs));
+  }
+}

@@ -1,0 +1,152 @@
+import type { Membership } from '../membership/membership.js';
+import type { Address } from '../net/address.js';
+import type { PeerReport } from '../responder/types.js';
+import type { PeerClaim } from './judge.js';
+import type { ClaimsChange, ClaimsPage, OwnershipClaim, PeerMessage } from './message.js';
+import { OwnClaims } from './own_claims.js';
+import { PeerClaims } from './peer_claims.js';
+
+const MAX_REPAIR_MS = 1_000;
+
+/**
+ * The claims on a segment: ours, told and told again until each peer holds them, and those of each peer's process as far
+ * as told to us. Pure.
+ */
+export class Replication {
+  readonly own = new OwnClaims();
+  /** By incarnation. */
+  readonly #peers = new Map<string, PeerClaims>();
+  /** Who claims an address, by incarnation. */
+  readonly #claimants = new Map<Address, Set<string>>();
+  #repairMs = Number.POSITIVE_INFINITY;
+  #repairPauseMs = 0;
+
+  constructor(
+    private readonly members: Membership,
+    private readonly intervalMs: number,
+  ) {}
+
+  /** @returns the addresses whose claims changed */
+  apply(incarnation: string, message: ClaimsChange | ClaimsPage): Address[] {
+    const claims = this.#peers.get(incarnation) ?? new PeerClaims();
+    this.#peers.set(incarnation, claims);
+    const changed = message.type === 'claims-change' ? claims.applyChange(message) : claims.applyPage(message);
+    for (const address of changed) this.#index(address, incarnation, claims.get(address) !== null);
+    return changed;
+  }
+
+  /** What a process that is gone for good had claimed. */
+  forget(incarnation: string): Address[] {
+    const addresses = [...(this.#peers.get(incarnation)?.addresses ?? [])];
+    this.#peers.delete(incarnation);
+    for (const address of addresses) this.#index(address, incarnation, false);
+    return addresses;
+  }
+
+  claimedBy(incarnation: string): Iterable<Address> {
+    return this.#peers.get(incarnation)?.addresses ?? [];
+  }
+
+  claimOf(incarnation: string, address: Address): OwnershipClaim | null {
+    return this.#peers.get(incarnation)?.get(address) ?? null;
+  }
+
+  /** All claims to an address that we were told of, those of peers that are down included. */
+  claimsOn(address: Address): PeerClaim[] {
+    const claims: PeerClaim[] = [];
+    for (const incarnation of this.#claimants.get(address) ?? []) {
+      const claim = this.claimOf(incarnation, address);
+      const report = this.members.byIncarnation(incarnation)?.report;
+      if (claim && report) claims.push({ ...claim, incarnation, node: report.node, link: report.link });
+    }
+    return claims;
+  }
+
+  /** For the heartbeats. */
+  held(): (readonly [incarnation: string, version: number])[] {
+    const held: (readonly [string, number])[] = [];
+    for (const { report } of this.members.peers) {
+      const version = this.#peers.get(report.incarnation)?.held ?? 0;
+      if (report.link !== 'down' && version > 0) held.push([report.incarnation, version]);
+    }
+    return held;
+  }
+
+  /** Whether we hold what every peer says it claims. */
+  allHeld(): boolean {
+    return this.members.twoWay().every((report) => this.holds(report));
+  }
+
+  holds({ incarnation, claimsVersion }: PeerReport): boolean {
+    return (this.#peers.get(incarnation)?.held ?? 0) === claimsVersion;
+  }
+
+  /** A peer said which version it has. */
+  check(incarnation: string, version: number, digest: number): void {
+    this.#peers.get(incarnation)?.check(version, digest);
+  }
+
+  /** Makes firm what most of the nodes known hold and nobody disputes. @returns whether anything changed */
+  confirm(): boolean {
+    const { own, members } = this;
+    if (own.provisional.size === 0 || !this.allHeld()) return false;
+    const held = members
+      .twoWay()
+      .map(({ heldVersion }) => heldVersion)
+      .sort((a, b) => b - a);
+    const needed = held.findIndex((_, index) => members.isMajority(index + 1));
+    const version = held[needed] ?? 0;
+    let changed = false;
+    for (const address of [...own.provisional]) {
+      const claim = own.get(address);
+      if (!claim || claim.madeIn === 0 || claim.madeIn > version) continue;
+      own.set(address, claim.term, true);
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** A peer is new here, or back: it hears our claims at once. */
+  greet(nowMs: number): void {
+    this.#repairMs = Math.min(this.#repairMs, nowMs);
+    this.#repairPauseMs = 0;
+  }
+
+  /** What is to be told now. */
+  takeMessages(nowMs: number): readonly PeerMessage[] {
+    const changes = this.own.takeChanges();
+    if (changes.length > 0) {
+      this.#repairPauseMs = 0;
+      const alone = this.members.twoWay().length === 0;
+      this.#repairMs = alone ? Number.POSITIVE_INFINITY : nowMs + this.#pauseMs();
+      return changes;
+    }
+    if (nowMs < this.#repairMs) return [];
+    const { version } = this.own;
+    if (this.members.twoWay().every(({ heldVersion }) => heldVersion === version)) {
+      this.#repairMs = Number.POSITIVE_INFINITY;
+      return [];
+    }
+    this.#repairPauseMs = Math.min(MAX_REPAIR_MS, Math.max(this.#pauseMs(), this.#repairPauseMs * 2));
+    this.#repairMs = nowMs + this.#repairPauseMs;
+    return this.own.pages();
+  }
+
+  nextMs(): number {
+    return this.#repairMs;
+  }
+
+  #pauseMs(): number {
+    return this.members.acknowledgementMs(this.intervalMs);
+  }
+
+  #index(address: Address, incarnation: string, claimed: boolean): void {
+    const known = this.#claimants.get(address);
+    if (claimed) {
+      if (known) known.add(incarnation);
+      else this.#claimants.set(address, new Set([incarnation]));
+    } else if (known?.delete(incarnation) && known.size === 0) {
+      this.#claimants.delete(address);
+    }
+  }
+}

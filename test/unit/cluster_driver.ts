@@ -1,0 +1,184 @@
+import type { DesiredService } from '../../src/desired/desired.js';
+import type { Address } from '../../src/net/address.js';
+import type { PeerMessage } from '../../src/ownership/message.js';
+import type { Advertisement, PeerReport, Table } from '../../src/responder/types.js';
+import { type Effect, Speaker, type SpeakerEvent } from '../../src/speaker.js';
+
+const INTERVAL_MS = 50;
+const DETECTION_MS = 150;
+
+interface Node {
+  readonly name: string;
+  readonly incarnation: string;
+  readonly speaker: Speaker;
+  advertisement: Advertisement;
+  table: Table;
+  alive: boolean;
+  /** When each other node was heard last, by name. */
+  readonly heardMs: Map<string, number>;
+}
+
+/**
+ * Speakers on one segment with a plain model of their packet threads: heartbeats every 50 ms, all at once, messages and
+ * effects without delay. Who hears whom is up to `hears`. For more than that there is the simulator.
+ */
+export class Cluster {
+  readonly nodes = new Map<string, Node>();
+  readonly effects: { readonly node: string; readonly effect: Effect }[] = [];
+  nowMs = 0;
+  hears: (to: string, from: string) => boolean = () => true;
+  #starts = 0;
+  #delivering = false;
+  readonly #mail: { readonly from: Node; readonly message: PeerMessage }[] = [];
+
+  constructor(private services: readonly DesiredService[]) {}
+
+  start(name: string): Node {
+    this.#starts += 1;
+    const incarnation = this.#starts.toString(16).padStart(16, '0');
+    const node: Node = {
+      name,
+      incarnation,
+      speaker: new Speaker({
+        node: name,
+        incarnation,
+        heartbeat: { intervalMs: INTERVAL_MS, multiplier: 3 },
+        random: () => 0.5,
+      }),
+      advertisement: { state: 'joining', claimsVersion: 0, claimsDigest: 0, held: [] },
+      table: { interfaces: [], entries: [] },
+      alive: true,
+      heardMs: new Map(),
+    };
+    this.nodes.set(name, node);
+    this.#desire(node);
+    this.step(name, { type: 'usable', interfaces: new Set(['eth0']) });
+    return node;
+  }
+
+  /** A crash: it says nothing more. */
+  kill(name: string): void {
+    this.node(name).alive = false;
+  }
+
+  desire(services: readonly DesiredService[]): void {
+    this.services = services;
+    for (const node of this.nodes.values()) if (node.alive) this.#desire(node);
+  }
+
+  node(name: string): Node {
+    const node = this.nodes.get(name);
+    if (!node) throw new Error(`there is no node ${name}`);
+    return node;
+  }
+
+  step(name: string, event: SpeakerEvent): void {
+    const node = this.node(name);
+    if (!node.alive) return;
+    for (const effect of node.speaker.step(event, this.nowMs)) {
+      this.effects.push({ node: name, effect });
+      if (effect.type === 'publish') node.table = effect.table;
+      if (effect.type === 'advertise') node.advertisement = effect.advertisement;
+      if (effect.type === 'serve') {
+        this.step(name, { type: 'served', generation: effect.generation });
+      }
+      if (effect.type === 'send') this.#mail.push({ from: node, message: effect.message });
+    }
+    if (!this.#delivering) this.#deliver();
+  }
+
+  /** Lets time pass: a heartbeat round every 50 ms, every due tick in between. */
+  run(forMs: number): void {
+    const untilMs = this.nowMs + forMs;
+    while (this.nowMs < untilMs) {
+      this.nowMs += 10;
+      for (const node of this.nodes.values()) this.#tick(node);
+      if (this.nowMs % INTERVAL_MS === 0) this.#heartbeats();
+    }
+  }
+
+  /** Names of the nodes that answer for the address. */
+  answering(address: Address): string[] {
+    return [...this.nodes.values()]
+      .filter(
+        ({ alive, table }) =>
+          alive && table.entries.some((entry) => entry.address === address && entry.answer.length > 0),
+      )
+      .map(({ name }) => name);
+  }
+
+  /** How often the address got another owner, as this node saw it. */
+  ownersSeenBy(name: string, address: Address): (string | null)[] {
+    return this.effects.flatMap(({ node, effect }) =>
+      node === name && effect.type === 'moved' && effect.addresses.includes(address) ? [effect.to] : [],
+    );
+  }
+
+  /** Messages arrive after all effects of the step that sent them. */
+  #deliver(): void {
+    this.#delivering = true;
+    for (let mail = this.#mail.shift(); mail; mail = this.#mail.shift()) {
+      const { name, incarnation } = mail.from;
+      for (const other of this.nodes.values()) {
+        if (other === mail.from || !this.hears(other.name, name) || !other.heardMs.has(name)) continue;
+        this.step(other.name, {
+          type: 'message',
+          interfaceName: 'eth0',
+          node: name,
+          incarnation,
+          message: mail.message,
+        });
+      }
+    }
+    this.#delivering = false;
+  }
+
+  #desire({ name }: Node): void {
+    this.step(name, { type: 'desired', desired: { services: this.services, probing: 'fast' }, interfaces: ['eth0'] });
+  }
+
+  #tick({ name, speaker, alive }: Node): void {
+    const nextMs = alive ? speaker.nextMs(this.nowMs) : null;
+    if (nextMs !== null && nextMs <= this.nowMs) this.step(name, { type: 'tick' });
+  }
+
+  #heartbeats(): void {
+    const alive = [...this.nodes.values()].filter((node) => node.alive);
+    for (const to of alive) {
+      for (const from of alive)
+        if (to !== from && this.hears(to.name, from.name)) to.heardMs.set(from.name, this.nowMs);
+    }
+    for (const to of alive) {
+      for (const from of this.nodes.values()) {
+        if (to !== from && to.heardMs.has(from.name))
+          this.step(to.name, { type: 'peer', peer: this.#report(to, from) });
+      }
+    }
+  }
+
+  #isHeard(to: Node, from: Node): boolean {
+    return this.nowMs - (to.heardMs.get(from.name) ?? Number.NEGATIVE_INFINITY) < DETECTION_MS;
+  }
+
+  #report(to: Node, from: Node): PeerReport {
+    const { advertisement, incarnation, name } = from;
+    const heard = this.#isHeard(to, from) && advertisement.state !== 'leaving';
+    const hears = [...this.nodes.values()].filter(
+      (other) => other !== from && other !== to && this.#isHeard(from, other),
+    );
+    return {
+      node: name,
+      interfaceName: 'eth0',
+      incarnation,
+      mac: `02:00:00:00:00:${incarnation.slice(-2)}`,
+      state: advertisement.state,
+      link: !heard ? 'down' : this.#isHeard(from, to) ? 'two-way' : 'one-way',
+      intervalMs: INTERVAL_MS,
+      multiplier: 3,
+      hears: hears.length,
+      claimsVersion: advertisement.claimsVersion,
+      claimsDigest: advertisement.claimsDigest,
+      heldVersion: advertisement.held.find(([other]) => other === to.incarnation)?.[1] ?? 0,
+    };
+  }
+}

@@ -1,0 +1,200 @@
+// Several speakers on a segment, without faults beyond the one that a test is about. The simulator does the rest.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Address, parseAddress } from '../../src/net/address.js';
+import { Cluster } from './cluster_driver.js';
+import { service } from './speaker_driver.js';
+
+const ADDRESSES = Array.from({ length: 9 }, (_, index) => parseAddress(`192.0.2.${index + 10}`));
+const NAMES = ['host-a', 'host-b', 'host-c'];
+
+function started(names: readonly string[] = NAMES): Cluster {
+  const cluster = new Cluster([service('web', ADDRESSES)]);
+  for (const name of names) cluster.start(name);
+  cluster.run(10_000);
+  return cluster;
+}
+
+function owners(cluster: Cluster): string[][] {
+  return ADDRESSES.map((address) => cluster.answering(address));
+}
+
+function ownedBy(cluster: Cluster, name: string): Address[] {
+  return ADDRESSES.filter((address) => cluster.answering(address).includes(name));
+}
+
+function assertOneEach(cluster: Cluster): void {
+  assert.deepEqual(
+    owners(cluster).filter((names) => names.length !== 1),
+    [],
+  );
+}
+
+describe('nodes that start together', () => {
+  it('share the addresses evenly, each with one owner, all firm', () => {
+    const cluster = started();
+    assertOneEach(cluster);
+    for (const name of NAMES) assert.equal(ownedBy(cluster, name).length, 3);
+    for (const address of ADDRESSES) {
+      const seen = NAMES.map((name) => cluster.node(name).speaker.ownerOf(address, 'eth0'));
+      assert.equal(new Set(seen.map((owner) => owner?.node)).size, 1);
+      assert.deepEqual(
+        seen.map((owner) => [owner?.firm, owner?.term]),
+        NAMES.map(() => [true, 1]),
+      );
+    }
+  });
+});
+
+describe('a node that joins', () => {
+  it('takes nothing', () => {
+    const cluster = started(['host-a', 'host-b']);
+    const before = owners(cluster);
+    cluster.start('host-c');
+    cluster.run(5_000);
+    assert.deepEqual(owners(cluster), before);
+    assert.equal(cluster.node('host-c').speaker.stateOf('eth0'), 'ready');
+  });
+});
+
+describe('a node that is lost', () => {
+  it('is replaced for its addresses only, as the plans said', () => {
+    const cluster = started();
+    const before = owners(cluster);
+    const lost = ownedBy(cluster, 'host-b');
+    const planned = new Map(
+      ['host-a', 'host-c'].map((name) => [
+        name,
+        cluster.node(name).table.plans?.find(({ incarnation }) => incarnation === cluster.node('host-b').incarnation)
+          ?.addresses ?? [],
+      ]),
+    );
+    cluster.kill('host-b');
+    cluster.run(1_000);
+    assertOneEach(cluster);
+    for (const [index, address] of ADDRESSES.entries()) {
+      const [now] = cluster.answering(address);
+      if (lost.includes(address)) assert.ok(planned.get(now ?? '')?.includes(address), `${address} went to ${now}`);
+      else assert.deepEqual([now], before[index]);
+    }
+    assert.ok(Math.abs(ownedBy(cluster, 'host-a').length - ownedBy(cluster, 'host-c').length) <= 1);
+  });
+
+  it('takes nothing back when it has started again', () => {
+    const cluster = started();
+    cluster.kill('host-b');
+    cluster.run(1_000);
+    const before = owners(cluster);
+    cluster.start('host-b');
+    cluster.run(5_000);
+    assert.deepEqual(owners(cluster), before);
+  });
+});
+
+describe('a node that was cut off', () => {
+  it('serves its side meanwhile, and keeps nothing of the others', () => {
+    const cluster = started();
+    const [lost, kept] = [ownedBy(cluster, 'host-c'), ownedBy(cluster, 'host-a')];
+    cluster.hears = (to, from) => (to === 'host-c') === (from === 'host-c');
+    cluster.run(2_000);
+    assert.deepEqual(ownedBy(cluster, 'host-c'), ADDRESSES, 'alone, it answers for all');
+    cluster.hears = () => true;
+    cluster.effects.length = 0;
+    cluster.run(2_000);
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-c'), [], 'what it had was taken over while it was away');
+    for (const address of kept) {
+      assert.deepEqual(cluster.answering(address), ['host-a']);
+      assert.deepEqual(cluster.ownersSeenBy('host-b', address), [], 'the others saw no change');
+    }
+    const announced = cluster.effects.flatMap(({ node, effect }) =>
+      node !== 'host-c' && effect.type === 'announce' && effect.confirm ? effect.addresses : [],
+    );
+    assert.deepEqual([...new Set(announced)].sort(), [...ADDRESSES].sort(), 'every winner announces after the yield');
+    assert.ok(lost.length > 0);
+  });
+
+  it('gives up everything while it hears others that do not hear it', () => {
+    const cluster = started();
+    cluster.hears = (_, from) => from !== 'host-b';
+    cluster.run(2_000);
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-b'), []);
+    cluster.hears = () => true;
+    cluster.run(2_000);
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-b'), []);
+  });
+
+  it('loses what it has while it hears nobody, though it is heard', () => {
+    const cluster = started();
+    const mine = ownedBy(cluster, 'host-b');
+    cluster.hears = (to) => to !== 'host-b';
+    cluster.run(2_000);
+    for (const address of mine) assert.equal(cluster.answering(address).filter((name) => name !== 'host-b').length, 1);
+    cluster.hears = () => true;
+    cluster.run(2_000);
+    assertOneEach(cluster);
+  });
+});
+
+describe('a planned move', () => {
+  it('drains a node without a moment in which nobody answers', () => {
+    const cluster = started();
+    cluster.step('host-a', { type: 'drain' });
+    for (let round = 0; round < 100; round += 1) {
+      cluster.run(10);
+      for (const address of ADDRESSES) assert.ok(cluster.answering(address).length > 0, `nobody answers ${address}`);
+    }
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), []);
+    cluster.step('host-a', { type: 'undrain' });
+    cluster.run(2_000);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), [], 'nothing comes back by itself');
+  });
+
+  it('stops a node after it has given everything away', () => {
+    const cluster = started();
+    cluster.step('host-c', { type: 'stop' });
+    cluster.run(500);
+    assert.ok(cluster.node('host-c').speaker.stopped);
+    assertOneEach(cluster);
+    assert.equal(cluster.node('host-c').advertisement.state, 'leaving');
+  });
+
+  it('moves an address by command, whichever node is asked', () => {
+    const cluster = started();
+    const [address] = ownedBy(cluster, 'host-a') as [Address];
+    assert.equal(cluster.node('host-c').speaker.moveRefusal(address, 'host-b'), null);
+    cluster.step('host-c', { type: 'move', address, node: 'host-b' });
+    cluster.run(200);
+    assert.deepEqual(cluster.answering(address), ['host-b']);
+    assert.match(cluster.node('host-c').speaker.moveRefusal(address, 'host-x') ?? '', /no node named host-x/);
+  });
+
+  it('keeps what nobody else may own', () => {
+    const cluster = new Cluster([{ ...service('web', ADDRESSES), nodes: ['host-a'] }]);
+    for (const name of NAMES) cluster.start(name);
+    cluster.run(5_000);
+    cluster.step('host-a', { type: 'drain' });
+    cluster.run(5_000);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), ADDRESSES);
+  });
+
+  it('follows a configuration that excludes the owner', () => {
+    const cluster = started();
+    cluster.desire([{ ...service('web', ADDRESSES), nodes: ['host-b', 'host-c'] }]);
+    cluster.run(2_000);
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), []);
+  });
+});
+
+describe('a preference', () => {
+  it('decides where nobody has the address yet', () => {
+    const cluster = new Cluster([{ ...service('web', ADDRESSES), prefer: [{ node: 'host-b', weight: 10 }] }]);
+    for (const name of NAMES) cluster.start(name);
+    cluster.run(5_000);
+    assert.deepEqual(ownedBy(cluster, 'host-b'), ADDRESSES);
+  });
+});
