@@ -68,7 +68,7 @@ Heartbeater::Segment& Heartbeater::segment(unsigned slot) {
 
 void Heartbeater::open(unsigned slot, const wire::Mac& mac, int64_t now_ns) {
   Segment& opened = segment(slot);
-  opened.at_once |= opened.mac != mac;
+  opened.at_once |= opened.usable && opened.mac != mac;
   opened.mac = mac;
   if (opened.usable) return;
   opened.usable = true;
@@ -263,13 +263,11 @@ void Heartbeater::send_due(Segment& segment, int64_t now_ns) {
   }
   if (has_left(segment)) return;
   const bool scheduled = now_ns >= segment.scheduled_ns;
-  const bool at_once = segment.at_once && now_ns >= segment.at_once_from_ns;
-  if (!scheduled && !at_once) return;
+  if (!scheduled && !(segment.at_once && now_ns >= segment.at_once_from_ns)) return;
   const int64_t interval = interval_ns(segment.slot);
   if (scheduled) {
     segment.scheduled_ns = now_ns + static_cast<int64_t>(static_cast<double>(interval) * (1 - kJitter * random_()));
-  }
-  if (at_once) {
+  } else {
     const auto nodes = static_cast<int64_t>(segment.peers.live_count() + 1);
     segment.at_once_from_ns = now_ns + std::max(kAtOnceSpacingNs, nodes * kIntervalPerNodeNs / 2);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace arpeggio {
 
@@ -43,7 +44,7 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
   Outcome outcome;
   Peer* peer = find(header.name);
   if (peer == nullptr) {
-    peer = add(header.name);
+    peer = add(header.name, now_ns);
     if (peer == nullptr) return outcome;
   } else if (peer->report.incarnation == header.incarnation) {
     if (header.sequence <= peer->sequence) {
@@ -51,7 +52,7 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
       return outcome;
     }
   } else if (may_replace(*peer, frame, own, now_ns)) {
-    replace(*peer);
+    replace(*peer, now_ns);
   } else {
     outcome.refusal = DropReason::kHeartbeatOldIncarnation;
     return outcome;
@@ -61,6 +62,7 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
   peer->sequence = header.sequence;
   peer->last_heard_ns = now_ns;
   PeerReport& now = peer->report;
+  if (now.incarnation != header.incarnation) peer->held_version = held_of(header.incarnation);
   now.incarnation = header.incarnation;
   now.mac = wire::load_mac(source);
   now.state = header.state;
@@ -72,7 +74,8 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
     peer->peer_count = frame.heartbeat.peer_count;
   }
   if (header.state == wire::NodeState::kLeaving) {
-    go_down(*peer, PeerDownCause::kLeft);
+    go_down(*peer, PeerDownCause::kLeft, now_ns);
+    peer->down_since_ns = now_ns;
   } else {
     outcome.is_new = now.link == PeerLink::kDown;
     if (outcome.is_new) {
@@ -105,9 +108,9 @@ bool PeerTable::may_replace(const Peer& peer, const wire::HeartbeatFrame& frame,
   return false;
 }
 
-void PeerTable::replace(Peer& peer) {
+void PeerTable::replace(Peer& peer, int64_t now_ns) {
   const PeerReport before = peer.report;
-  go_down(peer, PeerDownCause::kRestarted);
+  go_down(peer, PeerDownCause::kRestarted, now_ns);
   report(peer, before);
   peer.retired[peer.retired_count++ % kRetired] = peer.report.incarnation;
   PeerReport fresh;
@@ -116,7 +119,6 @@ void PeerTable::replace(Peer& peer) {
   peer.reported = false;
   peer.peer_count = 0;
   peer.ever_two_way = false;
-  peer.held_version = 0;
 }
 
 void PeerTable::read_list(Peer& peer, const wire::HeartbeatBody& body) {
@@ -150,8 +152,9 @@ void PeerTable::set_link(Peer& peer, PeerLink link) {
   peer.report.link = link;
 }
 
-void PeerTable::go_down(Peer& peer, PeerDownCause cause) {
+void PeerTable::go_down(Peer& peer, PeerDownCause cause, int64_t now_ns) {
   if (peer.report.link == PeerLink::kDown) return;
+  peer.down_since_ns = now_ns;
   const bool was_two_way = peer.report.link == PeerLink::kTwoWay;
   set_link(peer, PeerLink::kDown);
   peer.lacking.reset();
@@ -176,7 +179,7 @@ void PeerTable::judge(int64_t now_ns, PeerDownCause cause) {
         continue;
       }
       const PeerReport before = peer->report;
-      go_down(*peer, cause);
+      go_down(*peer, cause, now_ns);
       report(*peer, before);
     }
     next_judgement_ns_ = std::min(next_judgement_ns_, peer->judgement_ns());
@@ -189,12 +192,16 @@ void PeerTable::shift(int64_t gap_ns) {
   }
 }
 
-void PeerTable::set_held(const HeldVersions& held) {
-  held_ = held;
+uint32_t PeerTable::held_of(uint64_t incarnation) const {
+  const auto found = held_.find(incarnation);
+  return found == held_.end() ? 0 : found->second;
+}
+
+void PeerTable::set_held(HeldVersions held) {
+  held_ = std::move(held);
   for (const auto& peer : peers_) {
     if (!peer) continue;
-    const auto found = held_.find(peer->report.incarnation);
-    const uint32_t version = found == held_.end() ? 0 : found->second;
+    const uint32_t version = held_of(peer->report.incarnation);
     if (peer->held_version == version) continue;
     peer->held_version = version;
     peer->mentions = kMentions;
@@ -244,8 +251,8 @@ PeerTable::Peer* PeerTable::find(std::string_view node) {
   return found == positions_.end() ? nullptr : peers_[found->second].get();
 }
 
-PeerTable::Peer* PeerTable::add(std::string_view node) {
-  if (positions_.size() >= kMaxPeers && !make_room()) return nullptr;
+PeerTable::Peer* PeerTable::add(std::string_view node, int64_t now_ns) {
+  if (positions_.size() >= kMaxPeers && !make_room(now_ns)) return nullptr;
   const auto free = std::find(peers_.begin(), peers_.end(), nullptr);
   const size_t position = static_cast<size_t>(free - peers_.begin());
   if (free == peers_.end()) peers_.emplace_back();
@@ -257,7 +264,7 @@ PeerTable::Peer* PeerTable::add(std::string_view node) {
 }
 
 // Whoever fills the table must not push out those that hear us: what is down goes first, then what was never two-way.
-bool PeerTable::make_room() {
+bool PeerTable::make_room(int64_t now_ns) {
   const auto worth = [](const Peer& peer) {
     return std::make_tuple(peer.report.link != PeerLink::kDown, peer.ever_two_way, peer.last_heard_ns);
   };
@@ -270,7 +277,7 @@ bool PeerTable::make_room() {
   if (least == peers_.size()) return false;
   Peer& peer = *peers_[least];
   const PeerReport before = peer.report;
-  go_down(peer, PeerDownCause::kForgotten);
+  go_down(peer, PeerDownCause::kForgotten, now_ns);
   report(peer, before);
   erase(least);
   return true;

@@ -118,7 +118,7 @@ class PeerTable {
   void shift(int64_t gap_ns);
 
   // Peers whose held version differs are told first.
-  void set_held(const HeldVersions& held);
+  void set_held(HeldVersions held);
 
   // Fills in what a heartbeat says of the peers: entries (at most `capacity`, at least 4) and the fields of `body` that
   // count them. Long lists rotate: each call gives the next slice, and beside it those that changed.
@@ -139,6 +139,7 @@ class PeerTable {
     bool reported = false;
     uint64_t sequence = 0;
     int64_t last_heard_ns = 0;
+    int64_t down_since_ns = 0;
     uint32_t peer_count = 0;
     bool ever_two_way = false;
     uint8_t slices = 0;
@@ -150,21 +151,22 @@ class PeerTable {
 
     int64_t detection_ns() const { return int64_t{report.interval_us} * 1000 * report.multiplier; }
     int64_t judgement_ns() const {
-      return last_heard_ns + (report.link == PeerLink::kDown ? kForgetAfterNs : detection_ns());
+      return report.link == PeerLink::kDown ? down_since_ns + kForgetAfterNs : last_heard_ns + detection_ns();
     }
   };
 
   Peer* find(std::string_view node);
-  Peer* add(std::string_view node);
-  bool make_room();
+  Peer* add(std::string_view node, int64_t now_ns);
+  bool make_room(int64_t now_ns);
   void erase(size_t position);
   bool may_replace(const Peer& peer, const wire::HeartbeatFrame& frame, const SequenceHistory& own,
                    int64_t now_ns) const;
-  void replace(Peer& peer);
+  void replace(Peer& peer, int64_t now_ns);
   void read_list(Peer& peer, const wire::HeartbeatBody& body);
   void set_link(Peer& peer, PeerLink link);
-  void go_down(Peer& peer, PeerDownCause cause);
+  void go_down(Peer& peer, PeerDownCause cause, int64_t now_ns);
   void report(Peer& peer, const PeerReport& before);
+  uint32_t held_of(uint64_t incarnation) const;
   wire::HeardEntry entry_of(Peer& peer) const;
 
   uint64_t own_incarnation_;

@@ -1,4 +1,4 @@
-import { addon, macBytes, type NativeHeartbeater, type NativeHeartbeatEvent } from '../../src/responder/addon.js';
+import { addon, macBytes, type NativeHeartbeatEvent, type NativeHeartbeater } from '../../src/responder/addon.js';
 import type { Advertisement, PacketType, PeerReport } from '../../src/responder/types.js';
 import { bytesOf, HEARTBEAT_FILE, packetTypeOf, readJson } from './vector_files.js';
 
