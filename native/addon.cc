@@ -9,6 +9,7 @@
 #include "drop_reason.h"
 #include "heartbeater_wrap.h"
 #include "js_error.h"
+#include "js_events.h"
 #include "link_monitor.h"
 #include "reply.h"
 #include "responder_wrap.h"

@@ -4,20 +4,17 @@
 #include <limits>
 #include <utility>
 
+#include "clock.h"
 #include "wire/arp.h"
 
 namespace arpeggio {
-
-namespace {
-constexpr int64_t kNanosecondsPerMillisecond = 1'000'000;
-}
 
 // Nonces must differ between hosts and runs (RFC 7527 4.1), not withstand guessing.
 Announcer::Announcer() : random_(std::random_device{}()) {}
 
 void Announcer::add(Transmission transmission) {
   if (transmission.addresses->empty()) return;
-  auto& heap = transmission.urgent ? urgent_ : refresh_;
+  auto& heap = (transmission.urgent ? urgent_ : refresh_).waiting;
   heap.push_back(std::move(transmission));
   std::push_heap(heap.begin(), heap.end(), Later{});
 }
@@ -46,34 +43,31 @@ void Announcer::probe(std::vector<wire::IpAddress> addresses, unsigned slot, con
   }
 }
 
-bool Announcer::start_next(int64_t now_ns) {
-  for (auto* heap : {&urgent_, &refresh_}) {
-    if (heap->empty() || heap->front().due_ns > now_ns) continue;
-    std::pop_heap(heap->begin(), heap->end(), Later{});
-    running_ = {std::move(heap->back()), 0};
-    heap->pop_back();
-    has_running_ = true;
-    return true;
-  }
-  return false;
+bool Announcer::run(int64_t now_ns, size_t budget, TransmitTarget& target) {
+  run_lane(urgent_, now_ns, budget, target);
+  run_lane(refresh_, now_ns, budget, target);
+  return next_due_ns() <= now_ns;
 }
 
-bool Announcer::run(int64_t now_ns, size_t budget, TransmitTarget& target) {
-  while (budget > 0) {
-    if (!has_running_ && !start_next(now_ns)) return false;
-    const Transmission& transmission = running_.transmission;
+void Announcer::run_lane(Lane& lane, int64_t now_ns, size_t& budget, TransmitTarget& target) {
+  while (budget > 0 && lane.next_due_ns() <= now_ns) {
+    if (!lane.has_running) {
+      std::pop_heap(lane.waiting.begin(), lane.waiting.end(), Later{});
+      lane.running = std::move(lane.waiting.back());
+      lane.waiting.pop_back();
+      lane.position = 0;
+    }
+    const Transmission& transmission = lane.running;
     const auto& addresses = *transmission.addresses;
-    while (budget > 0 && running_.position < addresses.size()) {
-      const wire::IpAddress& address = addresses[running_.position];
+    for (; budget > 0 && lane.position < addresses.size(); ++lane.position, --budget) {
+      const wire::IpAddress& address = addresses[lane.position];
       wire::Mac mac;
       uint8_t* frame = target.begin_frame(transmission.slot, address, transmission.form, mac);
       if (frame != nullptr) target.end_frame(store(frame, transmission.form, mac, address));
-      ++running_.position;
-      --budget;
     }
-    has_running_ = running_.position < addresses.size();
+    lane.has_running = lane.position < addresses.size();
+    if (!lane.has_running) lane.running.addresses.reset();
   }
-  return next_due_ns() <= now_ns;
 }
 
 size_t Announcer::store(uint8_t* frame, FrameForm form, const wire::Mac& mac, const wire::IpAddress& address) {
@@ -97,11 +91,12 @@ size_t Announcer::store(uint8_t* frame, FrameForm form, const wire::Mac& mac, co
 
 template <typename Predicate>
 void Announcer::cancel_if(Predicate matches) {
-  for (auto* heap : {&urgent_, &refresh_}) {
-    heap->erase(std::remove_if(heap->begin(), heap->end(), matches), heap->end());
-    std::make_heap(heap->begin(), heap->end(), Later{});
+  for (Lane* lane : {&urgent_, &refresh_}) {
+    auto& heap = lane->waiting;
+    heap.erase(std::remove_if(heap.begin(), heap.end(), matches), heap.end());
+    std::make_heap(heap.begin(), heap.end(), Later{});
+    if (lane->has_running && matches(lane->running)) lane->has_running = false;
   }
-  if (has_running_ && matches(running_.transmission)) has_running_ = false;
 }
 
 void Announcer::cancel(unsigned slot) {
@@ -114,12 +109,11 @@ void Announcer::cancel_announcements(unsigned slot) {
   });
 }
 
-int64_t Announcer::next_due_ns() const {
-  if (has_running_) return std::numeric_limits<int64_t>::min();
-  int64_t due_ns = std::numeric_limits<int64_t>::max();
-  if (!urgent_.empty()) due_ns = std::min(due_ns, urgent_.front().due_ns);
-  if (!refresh_.empty()) due_ns = std::min(due_ns, refresh_.front().due_ns);
-  return due_ns;
+int64_t Announcer::Lane::next_due_ns() const {
+  if (has_running) return std::numeric_limits<int64_t>::min();
+  return waiting.empty() ? std::numeric_limits<int64_t>::max() : waiting.front().due_ns;
 }
+
+int64_t Announcer::next_due_ns() const { return std::min(urgent_.next_due_ns(), refresh_.next_due_ns()); }
 
 }  // namespace arpeggio

@@ -1,5 +1,5 @@
 // Unsolicited frames on a schedule: announcements and probes. Large bursts go out in slices between which the caller
-// answers requests; urgent work (a new owner, a probe) goes before refreshes.
+// answers requests; urgent work (a new owner, a probe) goes before refreshes, also before the rest of one that has begun.
 #pragma once
 
 #include <cstddef>
@@ -72,20 +72,23 @@ class Announcer {
   struct Later {
     bool operator()(const Transmission& a, const Transmission& b) const { return a.due_ns > b.due_ns; }
   };
-  struct Running {
-    Transmission transmission;
+  // Transmissions of one urgency.
+  struct Lane {
+    std::vector<Transmission> waiting;  // a heap by due time
+    bool has_running = false;
+    Transmission running{};
     size_t position = 0;
+
+    int64_t next_due_ns() const;
   };
 
   size_t store(uint8_t* frame, FrameForm form, const wire::Mac& mac, const wire::IpAddress& address);
-  bool start_next(int64_t now_ns);
+  void run_lane(Lane& lane, int64_t now_ns, size_t& budget, TransmitTarget& target);
   template <typename Predicate>
   void cancel_if(Predicate matches);
 
-  std::vector<Transmission> urgent_;   // heaps by due time
-  std::vector<Transmission> refresh_;
-  bool has_running_ = false;
-  Running running_{};
+  Lane urgent_;
+  Lane refresh_;
   std::mt19937_64 random_;
 };
 

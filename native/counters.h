@@ -32,7 +32,9 @@ class Counter {
   X(announcements, "announcements")         /* unsolicited frames sent: GARP of both forms, NA */ \
   X(probes, "probes")                       /* ARP probes and DAD NS sent */                      \
   X(send_errors, "send-errors")             /* frames that the kernel refused */                  \
-  X(ring_drops, "ring-drops")               /* frames lost because we were too slow */
+  X(ring_drops, "ring-drops")               /* frames lost because we were too slow */            \
+  X(heartbeats_sent, "heartbeats-sent")     /* frames to other nodes, messages too */             \
+  X(heartbeats_received, "heartbeats-received") /* frames of other nodes that were not refused */
 
 struct InterfaceCounters {
 #define X(member, name) Counter member;

@@ -10,17 +10,6 @@
 
 namespace arpeggio {
 
-// PeerReport of src/responder/types.ts, without interfaceName.
-Napi::Object peer_report_to_js(Napi::Env env, const PeerReport& report);
-// 16 hexadecimal digits.
-std::string incarnation_text(uint64_t incarnation);
-// Throws a RangeError for any other text.
-uint64_t incarnation_from_js(const Napi::Value& value);
-// The name in NodeState of src/responder/types.ts.
-const char* node_state_name(wire::NodeState state);
-// Throws a RangeError for any other text.
-wire::NodeState node_state_from_js(const Napi::Value& value);
-
 class HeartbeaterWrap : public Napi::ObjectWrap<HeartbeaterWrap>, public HeartbeatSink {
  public:
   static Napi::Function define(Napi::Env env);

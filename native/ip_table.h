@@ -1,5 +1,7 @@
-// The shared IP table: which addresses are answered on which interfaces. An IpTable never changes once built; a new one
-// replaces it whole, so the packet thread reads without locks.
+// The shared IP table: which addresses are answered on which interfaces. A new one replaces it whole, so the packet
+// thread reads without locks. Once published a table changes in one thing only: the packet thread adds to the answer
+// masks (answer_also) what it takes over by itself. So that thread alone reads those masks; addresses, interface names,
+// `selected` and groups never change, and anybody may read them.
 #pragma once
 
 #include <cstddef>
@@ -50,6 +52,16 @@ class IpTable {
         return &entries_[bucket.index_plus_one - 1];
       }
     }
+  }
+
+  // Answers an address on a slot from now on, where it is selected; false where it is not. Once the table is published
+  // only the packet thread may call it.
+  bool answer_also(const wire::IpAddress& address, unsigned slot) {
+    // The table's own entry: only this call sees it as one that can be changed.
+    auto* entry = const_cast<IpTableEntry*>(find(address));
+    if (entry == nullptr || (entry->selected & slot_bit(slot)) == 0) return false;
+    entry->answer |= slot_bit(slot);
+    return true;
   }
 
   const std::vector<std::string>& interface_names() const { return interface_names_; }

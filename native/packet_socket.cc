@@ -5,6 +5,8 @@
 #include <linux/if_packet.h>
 #include <sys/mman.h>
 
+#include <cstring>
+
 #include "system_error.h"
 
 namespace arpeggio {
@@ -12,6 +14,8 @@ namespace arpeggio {
 namespace {
 
 constexpr size_t kBlockSize = 64 * 1024;
+// TC_PRIO_INTERACTIVE: the first band of pfifo_fast, and the highest that needs no privilege.
+constexpr int kFirstPriority = 6;
 
 template <typename T>
 void set_option(int fd, const std::string& interface_name, int level, int name, const T& value) {
@@ -67,6 +71,19 @@ void PacketSocket::attach_classic_filter(const std::vector<sock_filter>& program
 
 void PacketSocket::attach_ebpf_filter(int program_fd) {
   set_option(fd_.get(), interface_name_, SOL_SOCKET, SO_ATTACH_BPF, program_fd);
+}
+
+void PacketSocket::join(const wire::Mac& group) {
+  packet_mreq request{};
+  request.mr_ifindex = static_cast<int>(interface_index_);
+  request.mr_type = PACKET_MR_MULTICAST;
+  request.mr_alen = static_cast<unsigned short>(group.size());
+  std::memcpy(request.mr_address, group.data(), group.size());
+  set_option(fd_.get(), interface_name_, SOL_PACKET, PACKET_ADD_MEMBERSHIP, request);
+}
+
+void PacketSocket::send_first() {
+  set_option(fd_.get(), interface_name_, SOL_SOCKET, SO_PRIORITY, kFirstPriority);
 }
 
 void PacketSocket::bind() {

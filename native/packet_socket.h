@@ -24,6 +24,8 @@ struct RingGeometry {
 // ARP frames need 60 bytes beside about 80 of the ring's own; NDP packets may fill an MTU of 1500.
 inline constexpr RingGeometry kArpRing{256, 4096};
 inline constexpr RingGeometry kNdpRing{2048, 1024};
+// Frames of peers fill an Ethernet frame of 1514 bytes at most.
+inline constexpr RingGeometry kHeartbeatRing{2048, 512};
 
 class PacketSocket {
  public:
@@ -36,10 +38,15 @@ class PacketSocket {
 
   void attach_classic_filter(const std::vector<sock_filter>& program);
   void attach_ebpf_filter(int program_fd);
+  // Has the interface receive the frames of a multicast MAC, for as long as the socket lives.
+  void join(const wire::Mac& group);
+  // Puts what is sent before other traffic, in the queues of the kernel that have an order.
+  void send_first();
   // From here on frames arrive.
   void bind();
 
   int fd() const { return fd_.get(); }
+  size_t ring_size() const { return geometry_.frame_count; }
 
   // The kernel's index of the interface; -1 once that has been deleted.
   int bound_interface() const;

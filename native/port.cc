@@ -1,10 +1,11 @@
 #include "port.h"
 
 #include "wire/ethernet.h"
+#include "wire/heartbeat.h"
 
 namespace arpeggio {
 
-Port::Port(unsigned slot, const Link& link, const AddressFilter& filter)
+Port::Port(unsigned slot, const Link& link, const AddressFilter& filter, bool heartbeats)
     : slot_(slot),
       name_(link.name),
       interface_index_(link.index),
@@ -15,6 +16,12 @@ Port::Port(unsigned slot, const Link& link, const AddressFilter& filter)
   attach_filters(filter);
   arp_.bind();
   ndp_.bind();
+  if (!heartbeats) return;
+  heartbeats_.emplace(link.name, link.index, wire::kEtherTypeHeartbeat, kHeartbeatRing);
+  heartbeats_->attach_classic_filter(classic_heartbeat_filter());
+  heartbeats_->join(wire::kHeartbeatGroup);
+  heartbeats_->send_first();
+  heartbeats_->bind();
 }
 
 void Port::attach_filters(const AddressFilter& filter) {

@@ -1,9 +1,10 @@
-// One interface as the responder uses it: its two sockets and its multicast groups. Lives as long as the kernel's
+// One interface as the responder uses it: its sockets and its multicast groups. Lives as long as the kernel's
 // interface of that name and index; link down and up do not end it.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "group_membership.h"
@@ -15,8 +16,9 @@ namespace arpeggio {
 
 class Port {
  public:
-  // Opens the sockets, with the eBPF filter where `filter` is available. Throws SystemError.
-  Port(unsigned slot, const Link& link, const AddressFilter& filter);
+  // Opens the sockets, with the eBPF filter where `filter` is available, and with `heartbeats` the third one.
+  // Throws SystemError.
+  Port(unsigned slot, const Link& link, const AddressFilter& filter, bool heartbeats);
 
   unsigned slot() const { return slot_; }
   const std::string& name() const { return name_; }
@@ -32,8 +34,10 @@ class Port {
 
   PacketSocket& arp() { return arp_; }
   PacketSocket& ndp() { return ndp_; }
-  static constexpr size_t kSocketCount = 2;
-  std::array<PacketSocket*, kSocketCount> sockets() { return {&arp_, &ndp_}; }
+  // nullptr without heartbeats.
+  PacketSocket* heartbeats() { return heartbeats_ ? &*heartbeats_ : nullptr; }
+  static constexpr size_t kSocketCount = 3;
+  std::array<PacketSocket*, kSocketCount> sockets() { return {&arp_, &ndp_, heartbeats()}; }
   GroupMembership& groups() { return groups_; }
 
   // Replaces the filters: eBPF where available, else the classic floor.
@@ -47,6 +51,7 @@ class Port {
   bool usable_ = false;
   PacketSocket arp_;
   PacketSocket ndp_;
+  std::optional<PacketSocket> heartbeats_;
   GroupMembership groups_;
 };
 

@@ -18,8 +18,8 @@ constexpr int64_t kGroupRetryNs = 1'000'000'000;
 
 }  // namespace
 
-PortSet::PortSet(User& user, EventQueue& events, const AddressFilter& filter, const LinkMonitor& links, int epoll_fd,
-                 uint64_t first_tag, std::function<void()> wake)
+PortSet::PortSet(User& user, EventQueue& events, const AddressFilter& filter, const LinkMonitor& links, bool heartbeats,
+                 int epoll_fd, uint64_t first_tag, std::function<void()> wake)
     : user_(user),
       events_(events),
       filter_(filter),
@@ -27,7 +27,7 @@ PortSet::PortSet(User& user, EventQueue& events, const AddressFilter& filter, co
       epoll_fd_(epoll_fd),
       first_tag_(first_tag),
       table_(std::make_shared<const IpTable>()),
-      worker_(filter, std::move(wake)) {}
+      worker_(filter, heartbeats, std::move(wake)) {}
 
 void PortSet::set_table(std::shared_ptr<const IpTable> table) {
   const std::shared_ptr<const IpTable> previous = std::exchange(table_, std::move(table));
@@ -65,15 +65,18 @@ void PortSet::reconcile(unsigned slot) {
   const bool moved = port->mac() != link->mac;
   port->set_mac(link->mac);
   if (!unusable.empty()) {
-    if (port->usable()) events_.push(Event{EventType::kPortClosed, link->name, link->mac, unusable});
+    if (!port->usable()) return;
     port->set_usable(false);
+    events_.push(Event{EventType::kPortClosed, link->name, link->mac, unusable});
+    user_.port_unusable(slot);
     return;
   }
   if (port->usable() && !moved) return;
+  const bool deaf = !port->usable();
   port->set_usable(true);
   port->groups().retry();
   events_.push(Event{EventType::kPortOpened, link->name, link->mac});
-  user_.port_ready(*port);
+  user_.port_ready(*port, deaf);
 }
 
 // Much may have happened while a port was opened: one that fits no more is closed, and another opened.
@@ -92,6 +95,7 @@ void PortSet::install() {
         epoll_event event{};
         event.events = EPOLLIN;
         event.data.u64 = tag++;
+        if (socket == nullptr) continue;
         if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket->fd(), &event) != 0) throw SystemError("epoll_ctl", errno);
       }
       ports_[slot] = std::move(opened.port);
@@ -118,7 +122,9 @@ void PortSet::close(unsigned slot, const std::string& reason) {
   }
   user_.port_closed(slot);
   // Off epoll now: until the worker has closed them the sockets go on receiving.
-  for (PacketSocket* socket : ports_[slot]->sockets()) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket->fd(), nullptr);
+  for (PacketSocket* socket : ports_[slot]->sockets()) {
+    if (socket != nullptr) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket->fd(), nullptr);
+  }
   worker_.close(std::move(ports_[slot]));
 }
 

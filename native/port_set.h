@@ -24,16 +24,18 @@ class PortSet {
   class User {
    public:
     virtual ~User() = default;
-    // Frames pass (again), or the port has another MAC.
-    virtual void port_ready(Port& port) = 0;
-    // What is scheduled for the slot is not to be sent any more.
+    // Frames pass (again), or the port has another MAC. `deaf`: no frame passed before.
+    virtual void port_ready(Port& port, bool deaf) = 0;
+    // No frame passes for now.
+    virtual void port_unusable(unsigned slot) = 0;
+    // The same, and what is scheduled for the slot is not to be sent any more.
     virtual void port_closed(unsigned slot) = 0;
   };
 
-  // Sockets are watched with `epoll_fd`, with tags from `first_tag` on. `wake` is called on another thread when there
-  // is something to install(). Everything given outlives the ports.
-  PortSet(User& user, EventQueue& events, const AddressFilter& filter, const LinkMonitor& links, int epoll_fd,
-          uint64_t first_tag, std::function<void()> wake);
+  // Sockets are watched with `epoll_fd`, with tags from `first_tag` on. `heartbeats`: ports have the third socket.
+  // `wake` is called on another thread when there is something to install(). Everything given outlives the ports.
+  PortSet(User& user, EventQueue& events, const AddressFilter& filter, const LinkMonitor& links, bool heartbeats,
+          int epoll_fd, uint64_t first_tag, std::function<void()> wake);
 
   // The port of a slot; nullptr where none is open.
   Port* at(unsigned slot) const { return ports_[slot].get(); }

@@ -9,8 +9,8 @@
 
 namespace arpeggio {
 
-PortWorker::PortWorker(const AddressFilter& filter, std::function<void()> wake)
-    : filter_(filter), wake_(std::move(wake)), thread_([this] { run(); }) {}
+PortWorker::PortWorker(const AddressFilter& filter, bool heartbeats, std::function<void()> wake)
+    : filter_(filter), heartbeats_(heartbeats), wake_(std::move(wake)), thread_([this] { run(); }) {}
 
 PortWorker::~PortWorker() {
   {
@@ -69,7 +69,7 @@ void PortWorker::run() {
 
 OpenedPort PortWorker::open_now(const Job& job) const {
   try {
-    return {job.slot, job.link, std::make_unique<Port>(job.slot, job.link, filter_), {}};
+    return {job.slot, job.link, std::make_unique<Port>(job.slot, job.link, filter_, heartbeats_), {}};
   } catch (const SystemError& error) {
     return {job.slot, job.link, nullptr, error.what()};
   }

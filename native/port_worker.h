@@ -26,7 +26,8 @@ struct OpenedPort {
 class PortWorker {
  public:
   // `wake` is called on the worker when there is something to take. `filter` outlives the worker.
-  PortWorker(const AddressFilter& filter, std::function<void()> wake);
+  // `heartbeats`: ports are opened with the third socket.
+  PortWorker(const AddressFilter& filter, bool heartbeats, std::function<void()> wake);
   // Finishes what was asked for, and closes what nobody took.
   ~PortWorker();
   PortWorker(const PortWorker&) = delete;
@@ -47,6 +48,7 @@ class PortWorker {
   OpenedPort open_now(const Job& job) const;
 
   const AddressFilter& filter_;
+  const bool heartbeats_;
   std::function<void()> wake_;
   std::mutex mutex_;
   std::condition_variable work_;

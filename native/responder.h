@@ -1,40 +1,48 @@
-// The packet thread: answers ARP and NDP from the current table, follows the links, sends what is scheduled.
-// It never waits for its user: tables, transmissions and the deadline come in by a mailbox, events go out by a queue.
-// It decides nothing about ownership: it answers what the table says, where it says so, while the table is fresh.
+// The packet thread: answers ARP and NDP from the current table, follows the links, sends what is scheduled, speaks with
+// the other nodes by heartbeats. It never waits for its user: tables, transmissions and the deadline come in by a mailbox,
+// events go out by a queue. It decides nothing about ownership: it answers what the table says, where it says so, while
+// the table is fresh, and carries out what was planned for the loss of a peer.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "announcer.h"
+#include "answering.h"
 #include "counters.h"
 #include "events.h"
 #include "file_descriptor.h"
-#include "ip_table.h"
+#include "heartbeat_io.h"
 #include "link_monitor.h"
 #include "port_set.h"
+#include "publication.h"
+#include "rival_reports.h"
 #include "socket_filter.h"
+#include "takeover.h"
 
 namespace arpeggio {
 
 struct ResponderOptions {
   bool ebpf_filter = true;  // false: the classic filter, also where BPF is permitted
   bool raise_priority = true;
-  // How the thread announces what it answers when an interface comes back or its MAC changes.
-  AnnouncementSchedule link_schedule;
+  // How the thread announces what it answers when an interface comes back or its MAC changes, and what it takes over.
+  AnnouncementSchedule link_schedule{};
+  std::optional<HeartbeatOptions> heartbeat{};  // none: this node is alone
 };
 
 class Responder : private PortSet::User {
  public:
   // Starts the thread. `wake` is called on it when there are events to take. Throws SystemError: EPERM from "socket"
-  // means that CAP_NET_RAW is missing.
+  // means that CAP_NET_RAW is missing; std::runtime_error where OpenSSL refuses the keys.
   Responder(const ResponderOptions& options, std::function<void()> wake);
   // Stops and joins the thread. Sends nothing.
   ~Responder() override;
@@ -42,12 +50,19 @@ class Responder : private PortSet::User {
   Responder& operator=(const Responder&) = delete;
 
   // One thread at a time may call these; never the packet thread.
-  void publish(std::shared_ptr<const IpTable> table, uint32_t lifetime_ms);
+  // The table belongs to the packet thread from here on.
+  void publish(Publication publication, uint32_t lifetime_ms);
   // Prolongs the current table's life to `lifetime_ms` from now.
   void renew(uint32_t lifetime_ms);
   // Announcements go only where the address is answered for sure, when their time comes; probes wherever it is selected.
-  void announce(std::vector<wire::IpAddress> addresses, unsigned slot, AnnouncementSchedule schedule, bool urgent);
+  // `confirm`: the number under which clients are asked to follow; 0: they are not.
+  void announce(std::vector<wire::IpAddress> addresses, unsigned slot, AnnouncementSchedule schedule, bool urgent,
+                uint64_t confirm = 0);
   void probe(std::vector<wire::IpAddress> addresses, unsigned slot, std::vector<uint32_t> offsets_ms);
+  // Without heartbeats these do nothing.
+  void advertise(const std::string& interface_name, Advertisement advertisement);
+  void send_message(const std::string& interface_name, std::vector<uint8_t> body);
+  void set_keys(HeartbeatKeys keys);
 
   EventBatch take_events() { return events_.take(); }
 
@@ -61,36 +76,50 @@ class Responder : private PortSet::User {
   int nice() const { return nice_.load(std::memory_order_relaxed); }
 
  private:
+  struct Order {
+    bool is_probe;
+    std::vector<wire::IpAddress> addresses;
+    unsigned slot;
+    AnnouncementSchedule schedule;
+    std::vector<uint32_t> offsets_ms;
+    bool urgent;
+    uint64_t confirm;
+  };
+
   struct Mail {
     bool stop = false;
     bool filter_lost = false;
-    std::shared_ptr<const IpTable> table;
-    struct Order {
-      bool is_probe;
-      std::vector<wire::IpAddress> addresses;
-      unsigned slot;
-      AnnouncementSchedule schedule;
-      std::vector<uint32_t> offsets_ms;
-      bool urgent;
-    };
-    std::vector<Order> orders;
+    std::optional<Publication> publication{};
+    std::optional<HeartbeatKeys> keys{};
+    std::map<std::string, Advertisement> advertisements{};  // the latest of each interface
+    std::vector<std::pair<std::string, std::vector<uint8_t>>> messages{};
+    std::vector<Order> orders{};
   };
 
-  class Sender;
+  void post(const std::function<void(Mail&)>& write);
 
   // All below runs on the packet thread.
   void run();
   void raise_priority();
+  void notice_pause(int64_t gap_ns);
+  void run_heartbeats();
   bool take_mail();  // false: stop
+  void take_orders(std::vector<Order> orders);
+  void set_table(Publication publication);
   void read_links();
   void follow_links();
-  void port_ready(Port& port) override;
-  void port_closed(unsigned slot) override { announcer_.cancel(slot); }
+  void port_ready(Port& port, bool deaf) override;
+  void port_unusable(unsigned slot) override;
+  void port_closed(unsigned slot) override;
+  void announce_answered(unsigned slot);
   void check_deadline(int64_t now_ns);
-  bool drain(Port& port, PacketSocket& socket, bool is_arp);
+  bool announce_some(int64_t now_ns);
+  bool drain(Port& port, PacketSocket& socket);
   void send_replies(PacketSocket& socket, InterfaceCounters& counters);
   void account(const Verdict& verdict, Port& port, bool is_arp);
   void report_rival(const Verdict& verdict, const Port& port);
+  void peer_lost(unsigned slot, const PeerDown& down);
+  void hold(unsigned slot, const char* reason);
   int wait_timeout_ms(int64_t now_ns, bool busy) const;
   void watch(int fd, uint64_t tag);
 
@@ -110,18 +139,16 @@ class Responder : private PortSet::User {
   // The packet thread's own.
   FileDescriptor epoll_;
   LinkMonitor links_;
-  std::shared_ptr<const IpTable> table_;
   OwnMacs own_macs_;
+  Answering answering_;
+  Takeover takeover_;
   Announcer announcer_;
   SendBatch replies_;
-  bool expired_ = true;
-  std::unordered_map<uint64_t, int64_t> rival_reported_ns_;
+  RivalReports rival_reports_;
 
   PortSet ports_;
-  std::thread thread_;  // last: everything it uses is set
+  std::unique_ptr<HeartbeatIo> heartbeats_;  // nullptr: this node is alone
+  std::thread thread_;                       // last: everything it uses is set
 };
-
-// CLOCK_MONOTONIC.
-int64_t monotonic_ns();
 
 }  // namespace arpeggio

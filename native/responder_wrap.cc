@@ -1,14 +1,13 @@
 #include "responder_wrap.h"
 
-#include <linux/if.h>
-#include <linux/if_arp.h>
-
-#include <algorithm>
-#include <cstdio>
+#include <cstring>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "js_error.h"
+#include "js_events.h"
+#include "js_heartbeats.h"
 
 namespace arpeggio {
 
@@ -34,11 +33,29 @@ unsigned to_slot(Napi::Env env, const Napi::Value& value) {
   return slot;
 }
 
-Napi::Uint8Array address_to_js(Napi::Env env, const wire::IpAddress& address) {
-  Napi::Uint8Array bytes = Napi::Uint8Array::New(env, kAddressSize);
-  std::memcpy(bytes.Data(), address.bytes.data(), kAddressSize);
-  return bytes;
+// NativePlans of src/responder/addon.ts.
+std::vector<TakeoverPlan> to_plans(Napi::Env env, const Napi::Object& object) {
+  const auto slots = object.Get("slots").As<Napi::Uint32Array>();
+  const auto incarnations = object.Get("incarnations").As<Napi::BigUint64Array>();
+  const auto sizes = object.Get("sizes").As<Napi::Uint32Array>();
+  const auto entries = object.Get("entries").As<Napi::Uint32Array>();
+  std::vector<TakeoverPlan> plans;
+  const uint32_t* next = entries.Data();
+  size_t left = entries.ElementLength();
+  for (size_t index = 0; index < sizes.ElementLength(); ++index) {
+    const uint32_t size = sizes.Data()[index];
+    if (index >= slots.ElementLength() || index >= incarnations.ElementLength() || size > left ||
+        slots.Data()[index] >= kMaxSlots) {
+      throw Napi::RangeError::New(env, "the arrays of the plans do not fit together");
+    }
+    plans.push_back({slots.Data()[index], incarnations.Data()[index], {next, next + size}});
+    next += size;
+    left -= size;
+  }
+  return plans;
 }
+
+uint64_t to_count(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()); }
 
 // By the C interface: when a worker is terminated no JavaScript can run any more, and what napi_call_function leaves
 // behind then is no exception that Napi::Error could hold.
@@ -51,90 +68,7 @@ void call_on_wake(napi_env env, napi_value on_wake) {
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
-const char* event_type_name(EventType type) {
-  switch (type) {
-    case EventType::kRival:
-      return "rival";
-    case EventType::kPortOpened:
-      return "port-opened";
-    case EventType::kPortClosed:
-      return "port-closed";
-    case EventType::kPortFailed:
-      return "port-failed";
-    case EventType::kLinksFailed:
-      return "links-failed";
-    case EventType::kTableExpired:
-      return "table-expired";
-    case EventType::kFilterFallback:
-      return "filter-fallback";
-  }
-  return "";
-}
-
-Napi::Object event_to_js(Napi::Env env, const Event& event) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("type", event_type_name(event.type));
-  object.Set("interfaceName", event.interface_name);
-  object.Set("mac", mac_to_js(env, event.mac));
-  object.Set("text", event.text);
-  if (event.type == EventType::kRival) {
-    object.Set("address", address_to_js(env, event.address));
-    object.Set("kind", rival_kind_name(event.rival_kind));
-  }
-  return object;
-}
-
 }  // namespace
-
-const char* rival_kind_name(RivalKind kind) {
-  switch (kind) {
-    case RivalKind::kArp:
-      return "arp";
-    case RivalKind::kArpProbe:
-      return "arp-probe";
-    case RivalKind::kNeighborAdvertisement:
-      return "na";
-    case RivalKind::kNeighborSolicitation:
-      return "ns";
-    case RivalKind::kDad:
-      return "dad";
-  }
-  return "";
-}
-
-Napi::String mac_to_js(Napi::Env env, const wire::Mac& mac) {
-  char text[18];
-  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-  return Napi::String::New(env, text);
-}
-
-Napi::Array links_to_js(Napi::Env env, const std::vector<Link>& links) {
-  Napi::Array array = Napi::Array::New(env, links.size());
-  for (size_t index = 0; index < links.size(); ++index) {
-    const Link& link = links[index];
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("name", link.name);
-    object.Set("index", Napi::Number::New(env, link.index));
-    object.Set("mac", link.has_mac ? mac_to_js(env, link.mac) : Napi::String::New(env, ""));
-    object.Set("up", Napi::Boolean::New(env, link.up()));
-    object.Set("carrier", Napi::Boolean::New(env, link.carrier()));
-    object.Set("loopback", Napi::Boolean::New(env, (link.flags & IFF_LOOPBACK) != 0));
-    object.Set("noArp", Napi::Boolean::New(env, (link.flags & IFF_NOARP) != 0));
-    object.Set("ethernet", Napi::Boolean::New(env, link.type == ARPHRD_ETHER));
-    object.Set("enslaved", Napi::Boolean::New(env, link.enslaved));
-    object.Set("unusableReason", link.unusable_reason());
-    Napi::Uint8Array addresses = Napi::Uint8Array::New(env, link.addresses.size() * kAddressSize);
-    Napi::Uint8Array prefixes = Napi::Uint8Array::New(env, link.addresses.size());
-    for (size_t at = 0; at < link.addresses.size(); ++at) {
-      std::memcpy(addresses.Data() + at * kAddressSize, link.addresses[at].first.bytes.data(), kAddressSize);
-      prefixes.Data()[at] = link.addresses[at].second;
-    }
-    object.Set("addresses", addresses);
-    object.Set("prefixLengths", prefixes);
-    array.Set(static_cast<uint32_t>(index), object);
-  }
-  return array;
-}
 
 Napi::Function ResponderWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeResponder",
@@ -143,6 +77,10 @@ Napi::Function ResponderWrap::define(Napi::Env env) {
                          InstanceMethod<&ResponderWrap::renew>("renew"),
                          InstanceMethod<&ResponderWrap::announce>("announce"),
                          InstanceMethod<&ResponderWrap::probe>("probe"),
+                         InstanceMethod<&ResponderWrap::advertise>("advertise"),
+                         InstanceMethod<&ResponderWrap::send>("send"),
+                         InstanceMethod<&ResponderWrap::set_keys>("setKeys"),
+                         InstanceMethod<&ResponderWrap::max_message_size>("maxMessageSize"),
                          InstanceMethod<&ResponderWrap::take_events>("takeEvents"),
                          InstanceMethod<&ResponderWrap::interface_counters>("interfaceCounters"),
                          InstanceMethod<&ResponderWrap::address_counters>("addressCounters"),
@@ -159,6 +97,10 @@ ResponderWrap::ResponderWrap(const Napi::CallbackInfo& info) : ObjectWrap(info),
   native_options.raise_priority = options.Get("raisePriority").ToBoolean();
   native_options.link_schedule = {to_offsets(options.Get("linkScheduleIpv4Ms")),
                                   to_offsets(options.Get("linkScheduleIpv6Ms"))};
+  if (options.Get("heartbeat").IsObject()) {
+    native_options.heartbeat = heartbeat_options_from_js(options.Get("heartbeat"));
+    max_message_size_ = arpeggio::max_message_size(native_options.heartbeat->node.size());
+  }
   wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "arpeggio", 0, 1);
   // A responder alone does not keep the process alive.
   wake_.Unref(env);
@@ -173,6 +115,9 @@ ResponderWrap::ResponderWrap(const Napi::CallbackInfo& info) : ObjectWrap(info),
   } catch (const SystemError& error) {
     wake_.Release();
     throw to_js_error(env, error);
+  } catch (const std::runtime_error& error) {
+    wake_.Release();
+    throw Napi::Error::New(env, error.what());
   }
   // After the thread-safe function's own hook, so before it in the reverse order of cleanup: the thread stops first.
   napi_add_env_cleanup_hook(env, on_env_cleanup, this);
@@ -228,7 +173,9 @@ void ResponderWrap::publish(const Napi::CallbackInfo& info) {
       throw Napi::RangeError::New(env, "counter slot out of range");
     }
   }
-  responder.publish(std::make_shared<const IpTable>(std::move(names), std::move(entries)), lifetime_ms);
+  Publication publication{std::make_shared<IpTable>(std::move(names), std::move(entries)),
+                          to_plans(env, info[7].As<Napi::Object>()), to_count(info[8]), to_count(info[9])};
+  responder.publish(std::move(publication), lifetime_ms);
 }
 
 void ResponderWrap::renew(const Napi::CallbackInfo& info) {
@@ -238,25 +185,35 @@ void ResponderWrap::renew(const Napi::CallbackInfo& info) {
 void ResponderWrap::announce(const Napi::CallbackInfo& info) {
   open_responder(info.Env())
       .announce(to_addresses(info[0]), to_slot(info.Env(), info[1]), {to_offsets(info[2]), to_offsets(info[3])},
-                info[4].ToBoolean());
+                info[4].ToBoolean(), to_count(info[5]));
 }
 
 void ResponderWrap::probe(const Napi::CallbackInfo& info) {
   open_responder(info.Env()).probe(to_addresses(info[0]), to_slot(info.Env(), info[1]), to_offsets(info[2]));
 }
 
+void ResponderWrap::advertise(const Napi::CallbackInfo& info) {
+  open_responder(info.Env()).advertise(info[0].As<Napi::String>().Utf8Value(), advertisement_from_js(info[1]));
+}
+
+void ResponderWrap::send(const Napi::CallbackInfo& info) {
+  open_responder(info.Env()).send_message(info[0].As<Napi::String>().Utf8Value(), bytes_from_js(info[1]));
+}
+
+void ResponderWrap::set_keys(const Napi::CallbackInfo& info) {
+  HeartbeatKeys keys = keys_from_js(info[0]);
+  // What OpenSSL refuses is refused here, with the caller listening.
+  with_openssl_errors(info.Env(), [&] { FrameAuthenticator check(keys); });
+  open_responder(info.Env()).set_keys(std::move(keys));
+}
+
+Napi::Value ResponderWrap::max_message_size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(max_message_size_));
+}
+
 Napi::Value ResponderWrap::take_events(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const EventBatch batch = open_responder(env).take_events();
-  Napi::Object result = Napi::Object::New(env);
-  Napi::Array events = Napi::Array::New(env, batch.events.size());
-  for (size_t index = 0; index < batch.events.size(); ++index) {
-    events.Set(static_cast<uint32_t>(index), event_to_js(env, batch.events[index]));
-  }
-  result.Set("events", events);
-  result.Set("links", batch.links_changed ? Napi::Value(links_to_js(env, batch.links)) : env.Null());
-  result.Set("lost", Napi::Number::New(env, static_cast<double>(batch.lost)));
-  return result;
+  return events_to_js(env, open_responder(env).take_events());
 }
 
 Napi::Value ResponderWrap::interface_counters(const Napi::CallbackInfo& info) {

@@ -25,6 +25,10 @@ class ResponderWrap : public Napi::ObjectWrap<ResponderWrap> {
   void renew(const Napi::CallbackInfo& info);
   void announce(const Napi::CallbackInfo& info);
   void probe(const Napi::CallbackInfo& info);
+  void advertise(const Napi::CallbackInfo& info);
+  void send(const Napi::CallbackInfo& info);
+  void set_keys(const Napi::CallbackInfo& info);
+  Napi::Value max_message_size(const Napi::CallbackInfo& info);
   Napi::Value take_events(const Napi::CallbackInfo& info);
   Napi::Value interface_counters(const Napi::CallbackInfo& info);
   Napi::Value address_counters(const Napi::CallbackInfo& info);
@@ -35,13 +39,9 @@ class ResponderWrap : public Napi::ObjectWrap<ResponderWrap> {
   void stop();
 
   napi_env env_;
+  size_t max_message_size_ = wire::kMaxMessageSize;
   Napi::ThreadSafeFunction wake_;
   std::unique_ptr<Responder> responder_;  // last: its thread calls wake_
 };
-
-// Links as src/responder/types.ts describes them.
-Napi::Array links_to_js(Napi::Env env, const std::vector<Link>& links);
-Napi::String mac_to_js(Napi::Env env, const wire::Mac& mac);
-const char* rival_kind_name(RivalKind kind);
 
 }  // namespace arpeggio

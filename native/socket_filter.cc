@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "wire/ethernet.h"
+#include "wire/heartbeat.h"
 #include "wire/ipv6.h"
 #include "wire/ndp.h"
 
@@ -16,6 +17,7 @@ namespace arpeggio {
 namespace {
 
 // Offsets from the Ethernet header on.
+constexpr uint32_t kEtherTypeOffset = 12;
 constexpr uint32_t kArpSpaOffset = 28;
 constexpr uint32_t kArpTpaOffset = 38;
 constexpr uint32_t kNextHeaderOffset = 20;
@@ -237,6 +239,22 @@ std::vector<sock_filter> classic_ndp_filter() {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire::kNeighborSolicitation, 1, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire::kNeighborAdvertisement, 0, 5),
       // 12: for another MAC, our own, or of another VLAN?
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OTHERHOST, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 2, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x0fff, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, kReject),
+      BPF_STMT(BPF_RET | BPF_K, kAccept),
+  };
+}
+
+std::vector<sock_filter> classic_heartbeat_filter() {
+  return {
+      // 0: a frame of ours by its type? Behind a tag in band it is another.
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kEtherTypeOffset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire::kEtherTypeHeartbeat, 0, 5),
+      // 2: for another MAC, our own, or of another VLAN?
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OTHERHOST, 3, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 2, 0),

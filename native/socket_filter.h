@@ -17,6 +17,7 @@ namespace arpeggio {
 
 std::vector<sock_filter> classic_arp_filter();
 std::vector<sock_filter> classic_ndp_filter();
+std::vector<sock_filter> classic_heartbeat_filter();
 
 // The eBPF programs and their maps of service IPs, one per family, shared by all interfaces. Used by the publishing
 // thread (update) and the packet thread (attach); bpf(2) itself serializes them.

@@ -7,7 +7,7 @@ import { nodeHeaders, ROOT, SetupError } from './tools.mjs';
 const CONCURRENCY = 2;
 const WARNINGS = ['-Wall', '-Wextra', '-Wshadow', '-Wnon-virtual-dtor', '-Woverloaded-virtual', '-Werror'];
 /** The only native files that know Node (test/tidy.test.ts holds them to it); the rest links without. */
-const NODE_FACING = /^native\/(addon|responder_wrap|heartbeater_wrap|js_error)\./;
+const NODE_FACING = /^native\/(addon|responder_wrap|heartbeater_wrap|js_error|js_events|js_heartbeats)\./;
 
 export const nativeSources = () => filesBelow('native', (path) => path.endsWith('.cc'));
 export const pureSources = () => nativeSources().filter((path) => !NODE_FACING.test(path));

@@ -12,6 +12,7 @@ import type {
   LinkInfo,
   PacketType,
   PeerReport,
+  ResponderEvent,
   RivalKind,
   Verdict,
 } from './types.js';
@@ -26,32 +27,71 @@ export interface NativeResponder {
     tentative: BigUint64Array,
     counterSlots: Uint32Array,
     lifetimeMs: number,
+    plans: NativePlans,
+    tookSeen: number,
+    holdsLifted: number,
   ): void;
   renew(lifetimeMs: number): void;
-  announce(addresses: Uint8Array, slot: number, ipv4Ms: Uint32Array, ipv6Ms: Uint32Array, urgent: boolean): void;
+  announce(
+    addresses: Uint8Array,
+    slot: number,
+    ipv4Ms: Uint32Array,
+    ipv6Ms: Uint32Array,
+    urgent: boolean,
+    confirm: number,
+  ): void;
   probe(addresses: Uint8Array, slot: number, offsetsMs: Uint32Array): void;
-  takeEvents(): { events: NativeEvent[]; links: NativeLink[] | null; lost: number };
+  advertise(interfaceName: string, advertisement: Advertisement): void;
+  send(interfaceName: string, body: Uint8Array): void;
+  setKeys(keys: readonly Uint8Array[]): void;
+  maxMessageSize(): number;
+  takeEvents(): { peers: PeerReport[]; events: NativeEvent[]; links: NativeLink[] | null; lost: number };
   interfaceCounters(slot: number): Float64Array;
   addressCounters(slots: Uint32Array): Float64Array;
   describe(): { ebpf: boolean; ebpfReason: string; fifo: boolean; nice: number };
   close(): void;
 }
 
-export interface NativeEvent {
-  readonly type:
-    | 'rival'
-    | 'port-opened'
-    | 'port-closed'
-    | 'port-failed'
-    | 'links-failed'
-    | 'table-expired'
-    | 'filter-fallback';
+/** Of all plans in turn: `sizes` says how many of `entries` (positions in the table) belong to each. */
+export interface NativePlans {
+  readonly slots: Uint32Array;
+  readonly incarnations: BigUint64Array;
+  readonly sizes: Uint32Array;
+  readonly entries: Uint32Array;
+}
+
+type Of<Type extends ResponderEvent['type']> = Extract<ResponderEvent, { type: Type }>;
+
+interface NativeEventBase {
   readonly interfaceName: string;
   readonly mac: string;
+  /** A reason, an error, the name of a node or of another interface. */
   readonly text: string;
-  readonly address?: Uint8Array;
-  readonly kind?: RivalKind;
 }
+
+export type NativeEvent = NativeEventBase &
+  (
+    | {
+        readonly type:
+          | 'port-opened'
+          | 'port-closed'
+          | 'port-failed'
+          | 'links-failed'
+          | 'table-expired'
+          | 'filter-fallback'
+          | 'same-segment'
+          | 'name-in-use';
+      }
+    | { readonly type: 'rival'; readonly address: Uint8Array; readonly kind: RivalKind }
+    | { readonly type: 'message'; readonly incarnation: string; readonly body: Uint8Array }
+    | ({ readonly type: 'took'; readonly addresses: Uint8Array } & Pick<
+        Of<'took'>,
+        'number' | 'incarnation' | 'afterMs'
+      >)
+    | { readonly type: 'held'; readonly number: number; readonly text: Of<'held'>['reason'] }
+    | ({ readonly type: 'confirmed' } & Omit<Of<'confirmed'>, 'type' | 'interfaceName'>)
+    | { readonly type: 'heartbeat-refused'; readonly refusal: HeartbeatRefusal; readonly count: number }
+  );
 
 export interface NativeLink extends Omit<LinkInfo, 'addresses'> {
   readonly addresses: Uint8Array;
@@ -111,6 +151,7 @@ interface Addon {
       raisePriority: boolean;
       linkScheduleIpv4Ms: Uint32Array;
       linkScheduleIpv6Ms: Uint32Array;
+      heartbeat: HeartbeatOptions | null;
     },
     onWake: () => void,
   ) => NativeResponder;

@@ -1,8 +1,10 @@
 import { ArpeggioError } from '../errors.js';
-import { ADDRESS_BYTES, type Address, addressFromBytes, writeAddress } from '../net/address.js';
-import { addon, linkFromNative, type NativeEvent, type NativeResponder } from './addon.js';
+import { ADDRESS_BYTES, type Address, writeAddress } from '../net/address.js';
+import { addon, linkFromNative, type NativeResponder } from './addon.js';
 import { translateNativeError } from './native_error.js';
-import type { ResponderEvent, Table } from './types.js';
+import { eventFromNative } from './native_event.js';
+import { MaskArray, packAddresses, packPlans } from './table_arrays.js';
+import type { Advertisement, HeartbeatOptions, ResponderEvent, Table } from './types.js';
 
 /** Offsets in milliseconds at which an announcement is repeated, per family. */
 export interface AnnouncementSchedule {
@@ -18,6 +20,8 @@ export interface ResponderOptions {
   readonly ebpfFilter?: boolean;
   /** False: leave the thread's priority alone. Default true. */
   readonly raisePriority?: boolean;
+  /** Speak with other nodes by heartbeats; null (default): alone. */
+  readonly heartbeat?: HeartbeatOptions | null;
 }
 
 export interface ResponderDescription {
@@ -39,11 +43,11 @@ export interface AddressCounters {
 interface KnownAddress {
   readonly counterSlot: number;
   readonly bytes: Uint8Array;
+  /** Of its entry in the table. */
+  position: number;
   /** What the counter slot's previous user left in it. */
   readonly baseline: Float64Array;
 }
-
-type Masks = readonly [low: number, high: number];
 
 /**
  * The packet thread: answers ARP and NDP from the table last published. It runs without JavaScript; a closed or
@@ -57,9 +61,10 @@ export class Responder {
   readonly #freeCounterSlots: number[] = [];
   #nextCounterSlot = 0;
 
-  /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_SYSTEM */
+  /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_SYSTEM, ERR_INVALID_ARGUMENT for heartbeats out of range */
   constructor(options: ResponderOptions) {
     const { ipv4Ms, ipv6Ms } = options.linkSchedule;
+    const { heartbeat = null } = options;
     this.#onEvent = options.onEvent;
     // The addon holds its function for as long as its thread runs: a weak reference lets a forgotten handle be collected,
     // also where onEvent refers to it.
@@ -71,6 +76,7 @@ export class Responder {
           raisePriority: options.raisePriority ?? true,
           linkScheduleIpv4Ms: Uint32Array.from(ipv4Ms),
           linkScheduleIpv6Ms: Uint32Array.from(ipv6Ms),
+          heartbeat,
         },
         () => {
           const responder = self.deref();
@@ -105,13 +111,25 @@ export class Responder {
     }
     table.entries.forEach((entry, index) => {
       const known = this.#known.get(entry.address) ?? this.#learn(entry.address, native);
+      known.position = index;
       addresses.set(known.bytes, index * ADDRESS_BYTES);
       selected.set(index, entry.selected);
       answer.set(index, entry.answer);
       tentative.set(index, entry.tentative);
       counterSlots[index] = known.counterSlot;
     });
-    native.publish(this.#slots, addresses, selected.masks, answer.masks, tentative.masks, counterSlots, lifetimeMs);
+    native.publish(
+      this.#slots,
+      addresses,
+      selected.masks,
+      answer.masks,
+      tentative.masks,
+      counterSlots,
+      lifetimeMs,
+      packPlans(table.plans ?? [], this.#slots, (address) => this.#known.get(address)?.position),
+      table.tookSeen ?? 0,
+      table.holdsLifted ?? 0,
+    );
   }
 
   /** Prolongs the current table's life to `lifetimeMs` from now. */
@@ -122,12 +140,15 @@ export class Responder {
   /**
    * Announces addresses on an interface. When the time of each frame comes it is sent only if the address is answered
    * there, and not tentatively. Urgent announcements go before others.
+   * @param confirm a number that `confirmed` events tell again: the clients known to use the addresses are asked to
+   *   follow, one by one. 0: they are not.
    */
   announce(
     addresses: readonly Address[],
     interfaceName: string,
     schedule: AnnouncementSchedule,
     urgent: boolean,
+    confirm = 0,
   ): void {
     const slot = this.#slots.indexOf(interfaceName);
     if (slot < 0 || addresses.length === 0) return;
@@ -137,6 +158,7 @@ export class Responder {
       Uint32Array.from(schedule.ipv4Ms),
       Uint32Array.from(schedule.ipv6Ms),
       urgent,
+      confirm,
     );
   }
 
@@ -145,6 +167,36 @@ export class Responder {
     const slot = this.#slots.indexOf(interfaceName);
     if (slot < 0 || addresses.length === 0) return;
     this.#open().probe(packAddresses(addresses), slot, Uint32Array.from(offsetsMs));
+  }
+
+  /**
+   * What heartbeats on an interface say from now on. A change of the state or of the claims' version is told at once,
+   * beside the schedule. `leaving` is said three times within 10 ms and then no more: wait for that before close().
+   */
+  advertise(interfaceName: string, advertisement: Advertisement): void {
+    this.#open().advertise(interfaceName, advertisement);
+  }
+
+  /**
+   * Sends a message to all nodes on an interface's segment. Nobody acknowledges it; while the interface is not usable
+   * it is lost.
+   * @throws {ArpeggioError} ERR_INVALID_ARGUMENT when it does not fit a frame
+   */
+  send(interfaceName: string, body: Uint8Array): void {
+    const native = this.#open();
+    const limit = native.maxMessageSize();
+    if (body.length > limit) {
+      throw new ArpeggioError(
+        'ERR_INVALID_ARGUMENT',
+        `a message has ${body.length} bytes; at most ${limit} fit a frame`,
+      );
+    }
+    native.send(interfaceName, body);
+  }
+
+  /** Replaces the keys: the first signs, each is accepted. None: nothing is signed, and what is signed is refused. */
+  setKeys(keys: readonly Uint8Array[]): void {
+    this.#open().setKeys(keys);
   }
 
   /** Counters of every interface by name: see native/counters.h; drops under `drops` by the names of drop_reason.h. */
@@ -201,9 +253,11 @@ export class Responder {
   #deliver(): void {
     // A wake may still be on its way when the handle is closed.
     if (!this.#native) return;
-    const { events, links, lost } = this.#native.takeEvents();
+    const { peers, events, links, lost } = this.#native.takeEvents();
     const onEvent = this.#onEvent;
     if (links) onEvent({ type: 'links', links: links.map(linkFromNative) });
+    // Before the messages and takeovers that refer to them.
+    for (const peer of peers) onEvent({ type: 'peer', peer });
     for (const event of events) onEvent(eventFromNative(event));
     if (lost > 0) onEvent({ type: 'events-lost', count: lost });
   }
@@ -233,77 +287,10 @@ export class Responder {
     const bytes = new Uint8Array(ADDRESS_BYTES);
     writeAddress(address, bytes, 0);
     const baseline = reused === undefined ? NO_BASELINE : native.addressCounters(Uint32Array.of(reused));
-    const known = { counterSlot, bytes, baseline };
+    const known = { counterSlot, bytes, position: 0, baseline };
     this.#known.set(address, known);
     return known;
   }
 }
 
 const NO_BASELINE = new Float64Array(3);
-
-/** Interface masks of a table, filled without a BigInt per entry. Equal arrays of names are looked up once. */
-class MaskArray {
-  readonly masks: BigUint64Array;
-  readonly #words: Uint32Array;
-  readonly #slots: readonly string[];
-  #lastNames: readonly string[] | null = null;
-  #last: Masks = [0, 0];
-
-  constructor(count: number, slots: readonly string[]) {
-    this.masks = new BigUint64Array(count);
-    this.#words = new Uint32Array(this.masks.buffer);
-    this.#slots = slots;
-  }
-
-  set(index: number, names: readonly string[]): void {
-    if (names !== this.#lastNames) {
-      this.#lastNames = names;
-      this.#last = this.#maskOf(names);
-    }
-    // Every machine that Node runs Linux on stores the low word first, but s390x.
-    this.#words[index * 2 + LOW_WORD] = this.#last[0];
-    this.#words[index * 2 + 1 - LOW_WORD] = this.#last[1];
-  }
-
-  #maskOf(names: readonly string[]): Masks {
-    let low = 0;
-    let high = 0;
-    for (const name of names) {
-      const slot = this.#slots.indexOf(name);
-      if (slot < 0) continue;
-      if (slot < 32) low |= 1 << slot;
-      else high |= 1 << (slot - 32);
-    }
-    return [low >>> 0, high >>> 0];
-  }
-}
-
-const LOW_WORD = new Uint32Array(new BigUint64Array([1n]).buffer)[0] === 1 ? 0 : 1;
-
-function packAddresses(addresses: readonly Address[]): Uint8Array {
-  const packed = new Uint8Array(addresses.length * ADDRESS_BYTES);
-  addresses.forEach((address, index) => {
-    writeAddress(address, packed, index * ADDRESS_BYTES);
-  });
-  return packed;
-}
-
-function eventFromNative(event: NativeEvent): ResponderEvent {
-  const { type, interfaceName, mac, text } = event;
-  switch (type) {
-    case 'rival':
-      return { type, kind: event.kind!, address: addressFromBytes(event.address!), interfaceName, mac };
-    case 'port-opened':
-      return { type, interfaceName, mac };
-    case 'port-closed':
-      return { type, interfaceName, reason: text };
-    case 'port-failed':
-      return { type, interfaceName, error: text };
-    case 'links-failed':
-      return { type, error: text };
-    case 'filter-fallback':
-      return { type, reason: text };
-    case 'table-expired':
-      return { type };
-  }
-}
