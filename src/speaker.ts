@@ -171,7 +171,7 @@ export class Speaker {
         return false;
       case 'took':
         this.#tookSeen = event.number;
-        this.#segments.get(event.interfaceName)?.took(event.addresses, event.node, nowMs);
+        this.#segments.get(event.interfaceName)?.took(event.addresses, event, nowMs);
         return true;
       case 'held':
         this.#lastHold = event.number;

@@ -50,8 +50,7 @@ export class Claim {
   reason = 'new';
   /** MAC of the host that uses or used the address beside us; null when there is none. */
   rivalMac: string | null = null;
-  /** When there is something to do next; Infinity: only when something happens. */
-  dueMs: number;
+  #dueMs: number;
   #firstProbeMs = 0;
   #lastProbeMs = 0;
   #conflicts = 0;
@@ -62,6 +61,8 @@ export class Claim {
   /** Taken over from another node, and answered as soon as traffic would be served here. */
   #takingOver: string | null = null;
   #lastMovedMs = Number.NEGATIVE_INFINITY;
+  /** When clients are to be told again that the address is here. */
+  #movedDueMs = NEVER;
 
   constructor(
     readonly address: Address,
@@ -70,7 +71,12 @@ export class Claim {
   ) {
     this.family = familyOf(address);
     this.sinceMs = nowMs;
-    this.dueMs = nowMs;
+    this.#dueMs = nowMs;
+  }
+
+  /** When there is something to do next; Infinity: only when something happens. */
+  get dueMs(): number {
+    return Math.min(this.#dueMs, this.#movedDueMs);
   }
 
   get answered(): boolean {
@@ -79,11 +85,16 @@ export class Claim {
 
   /** When a held back address is tried again; null in other states. */
   get retryMs(): number | null {
-    return this.state === 'conflict' ? this.dueMs : null;
+    return this.state === 'conflict' ? this.#dueMs : null;
   }
 
   /** Does what is due. Call when time has come, and when the context has changed. */
   advance(nowMs: number, context: ClaimContext): ClaimAction[] {
+    const moved = nowMs >= this.#movedDueMs ? this.announceMoved(nowMs) : [];
+    return [...moved, ...this.#advance(nowMs, context)];
+  }
+
+  #advance(nowMs: number, context: ClaimContext): ClaimAction[] {
     switch (this.state) {
       case 'waiting':
         return this.#start(nowMs, context);
@@ -95,18 +106,18 @@ export class Claim {
           this.#enter('waiting', nowMs, 'the interface went away while probing', NEVER);
           return [];
         }
-        if (nowMs >= this.dueMs || this.#probed) return this.#afterProbing(nowMs, context);
+        if (nowMs >= this.#dueMs || this.#probed) return this.#afterProbing(nowMs, context);
         return [];
       case 'tentative':
-        if (nowMs < this.dueMs) return [];
+        if (nowMs < this.#dueMs) return [];
         this.#enter('newcomer', nowMs, 'nobody objected', this.#newcomerDue(nowMs, context));
         return [{ type: 'announce', why: 'first-claim' }];
       case 'newcomer':
-        return nowMs < this.dueMs ? [] : this.#asNewcomer(nowMs, context);
+        return nowMs < this.#dueMs ? [] : this.#asNewcomer(nowMs, context);
       case 'owned':
-        return nowMs < this.dueMs ? [] : this.#asOwner(nowMs, context);
+        return nowMs < this.#dueMs ? [] : this.#asOwner(nowMs, context);
       case 'conflict':
-        if (nowMs < this.dueMs) return [];
+        if (nowMs < this.#dueMs) return [];
         this.#enter('waiting', nowMs, 'trying again', nowMs);
         return this.#start(nowMs, context);
     }
@@ -136,10 +147,14 @@ export class Claim {
     return [];
   }
 
-  /** Clients may send elsewhere: tells them again, but not more than once in {@link MOVED_PAUSE_MS}. */
+  /** Clients may send elsewhere: tells them again, but once in {@link MOVED_PAUSE_MS}; what comes earlier, then. */
   announceMoved(nowMs: number): ClaimAction[] {
-    const sure = this.state === 'owned' || this.state === 'newcomer';
-    if (!sure || nowMs - this.#lastMovedMs < MOVED_PAUSE_MS) return [];
+    this.#movedDueMs = NEVER;
+    if (this.state !== 'owned' && this.state !== 'newcomer') return [];
+    if (nowMs < this.#lastMovedMs + MOVED_PAUSE_MS) {
+      this.#movedDueMs = this.#lastMovedMs + MOVED_PAUSE_MS;
+      return [];
+    }
     this.#lastMovedMs = nowMs;
     return [{ type: 'announce', why: 'moved' }];
   }
@@ -149,6 +164,7 @@ export class Claim {
     this.#conflicts = 0;
     this.#probed = false;
     this.#takingOver = null;
+    this.#movedDueMs = NEVER;
     this.rivalMac = null;
     this.#enter('standby', nowMs, reason, NEVER);
   }
@@ -178,7 +194,7 @@ export class Claim {
 
   #start(nowMs: number, context: ClaimContext): ClaimAction[] {
     if (!context.usable || !context.mine) {
-      this.dueMs = NEVER;
+      this.#dueMs = NEVER;
       return [];
     }
     if (this.#takingOver !== null) return this.takeOver(nowMs, context, this.#takingOver, false);
@@ -200,7 +216,7 @@ export class Claim {
   #afterProbing(nowMs: number, context: ClaimContext): ClaimAction[] {
     if (!context.served) {
       this.#probed = true;
-      this.dueMs = NEVER;
+      this.#dueMs = NEVER;
       return [];
     }
     this.rivalMac = null;
@@ -224,7 +240,7 @@ export class Claim {
       this.#own(nowMs, context, 'first claim');
       return [];
     }
-    this.dueMs = this.#newcomerDue(nowMs, context);
+    this.#dueMs = this.#newcomerDue(nowMs, context);
     return [{ type: 'probe', offsetsMs: [0] }];
   }
 
@@ -241,10 +257,10 @@ export class Claim {
 
   #asOwner(nowMs: number, context: ClaimContext): ClaimAction[] {
     if (this.rivalMac !== null && nowMs - this.#lastRivalMs >= CONTESTED_MS) {
-      this.#enter('owned', nowMs, `not contested any more by ${this.rivalMac}`, this.dueMs);
+      this.#enter('owned', nowMs, `not contested any more by ${this.rivalMac}`, this.#dueMs);
       this.rivalMac = null;
     }
-    this.dueMs = refreshDue(nowMs, context);
+    this.#dueMs = refreshDue(nowMs, context);
     return [{ type: 'announce', why: 'refresh' }];
   }
 
@@ -255,7 +271,7 @@ export class Claim {
     // Several rivals in turn make no more noise than one.
     if (this.rivalMac === null || (due && this.rivalMac !== mac)) {
       this.rivalMac = mac;
-      this.#enter('owned', nowMs, `contested by ${mac}, defended`, this.dueMs);
+      this.#enter('owned', nowMs, `contested by ${mac}, defended`, this.#dueMs);
     }
     if (!due) return [];
     this.#lastDefenceMs = nowMs;
@@ -275,7 +291,7 @@ export class Claim {
     this.state = state;
     this.sinceMs = nowMs;
     this.reason = reason;
-    this.dueMs = dueMs;
+    this.#dueMs = dueMs;
   }
 }
 

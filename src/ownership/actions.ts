@@ -1,6 +1,21 @@
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from './message.js';
 
+/** A process of a peer. */
+export interface PeerProcess {
+  readonly node: string;
+  readonly incarnation: string;
+}
+
+export interface SegmentOptions {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly interfaceName: string;
+  readonly intervalMs: number;
+  /** Whether this node could answer the address at once: it is served here, and no foreign host uses it. */
+  readonly canTake: (address: Address) => boolean;
+}
+
 /** How this node came to own an address. */
 export type Acquisition =
   /** Nobody had it: it is probed first. */

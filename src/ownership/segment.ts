@@ -3,7 +3,7 @@ import type { Address } from '../net/address.js';
 import { place } from '../placement/placement.js';
 import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from '../responder/types.js';
 import { Accepted } from './accepted.js';
-import type { Acquisition, SegmentAction } from './actions.js';
+import type { Acquisition, PeerProcess, SegmentAction, SegmentOptions } from './actions.js';
 import { Candidates, type Wanted } from './candidates.js';
 import { Handovers } from './handovers.js';
 import { History } from './history.js';
@@ -25,15 +25,6 @@ const JOINING_LIMIT_MS = 3_000;
 const RETRY_MS = 1_000;
 /** Leaving: what nobody took after this long is given up. */
 export const LEAVE_LIMIT_MS = 3_000;
-
-export interface SegmentOptions {
-  readonly node: string;
-  readonly incarnation: string;
-  readonly interfaceName: string;
-  readonly intervalMs: number;
-  /** Whether this node could answer the address at once: it is served here, and no foreign host uses it. */
-  readonly canTake: (address: Address) => boolean;
-}
 
 /**
  * Ownership of the addresses on one segment: who claims what, who shall, and how it moves. Pure: every method takes the
@@ -180,7 +171,10 @@ export class Segment {
     }
   }
 
-  took(addresses: readonly Address[], node: string, nowMs: number): void {
+  /** The packet thread has replaced a peer; its report that the peer is down may come later. */
+  took(addresses: readonly Address[], { incarnation, node }: PeerProcess, nowMs: number): void {
+    const report = this.members.byIncarnation(incarnation)?.report;
+    if (report) this.peer({ ...report, link: 'down' }, nowMs);
     for (const address of addresses) {
       if (!this.#wanted.has(address) || this.owns(address)) continue;
       this.#acquire(address, 'took', `took over from ${node}`, nowMs);
@@ -189,7 +183,8 @@ export class Segment {
 
   /** A frame of another node says that it has the address. Ours has to be the last word where it is ours. */
   contested(address: Address): void {
-    if (this.owns(address) && this.#presence.present) this.#actions.push({ type: 'announce', address });
+    const goesAway = this.#handovers.successorOf(address) !== null;
+    if (this.owns(address) && this.#presence.present && !goesAway) this.#actions.push({ type: 'announce', address });
   }
 
   /** Why an address cannot be moved to a node, in words; null where it can. */
@@ -266,11 +261,13 @@ export class Segment {
   }
 
   #hear(incarnation: string, message: Extract<PeerMessage, { type: 'claims-change' | 'claims-page' }>): void {
+    // The loser yields, and the winner has the last word, also where it never heard of that claim.
+    const dropped = new Set(message.type === 'claims-change' ? message.yielded : []);
     for (const address of this.#replication.apply(incarnation, message)) {
       this.#dirty.add(address);
-      // The loser yields, and the winner has the last word.
-      if (this.owns(address) && this.#replication.claimOf(incarnation, address) === null) this.contested(address);
+      if (this.#replication.claimOf(incarnation, address) === null) dropped.add(address);
     }
+    for (const address of dropped) this.contested(address);
   }
 
   #accept(incarnation: string, { addresses }: Handover, nowMs: number): void {

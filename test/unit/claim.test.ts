@@ -354,3 +354,40 @@ describe('an owner', () => {
     );
   });
 });
+
+describe('an address that comes from another node', () => {
+  it('is owned at once, and announced', () => {
+    const claim = new Claim(IPV4, 'eth0', 0);
+    assert.deepEqual(claim.takeOver(10, sampleContext(), 'took over from host-b', false), [
+      { type: 'announce', why: 'moved' },
+    ]);
+    assert.deepEqual([claim.state, claim.reason, claim.sinceMs], ['owned', 'took over from host-b', 10]);
+  });
+
+  it('is announced again when somebody contests it, but once in 50 ms, and never forgotten', () => {
+    const claim = new Claim(IPV4, 'eth0', 0);
+    claim.takeOver(10, sampleContext(), 'took over from host-b', true);
+    assert.deepEqual(claim.announceMoved(20), []);
+    assert.equal(claim.dueMs, 60);
+    assert.deepEqual(claim.advance(60, sampleContext()), [{ type: 'announce', why: 'moved' }]);
+    assert.ok(claim.dueMs > 1_000);
+    assert.deepEqual(claim.announceMoved(200), [{ type: 'announce', why: 'moved' }]);
+  });
+
+  it('waits for its place on lo, and is announced then', () => {
+    const claim = new Claim(IPV4, 'eth0', 0);
+    assert.deepEqual(claim.takeOver(10, sampleContext({ served: false }), 'took over from host-b', true), []);
+    assert.equal(claim.answered, false);
+    assert.deepEqual(claim.advance(20, sampleContext()), [{ type: 'announce', why: 'moved' }]);
+    assert.equal(claim.answered, true);
+  });
+
+  it('goes to another node again, and is only watched then', () => {
+    const { claim, nowMs } = claimIn('owned');
+    claim.standBy(nowMs + 5, 'handed over to host-b');
+    assert.deepEqual([claim.state, claim.answered], ['standby', false]);
+    assert.deepEqual(claim.rival('arp', RIVAL, nowMs + 6, sampleContext()), []);
+    assert.deepEqual(claim.advance(nowMs + 999_999, sampleContext()), []);
+    assert.deepEqual(claim.announceMoved(nowMs + 999_999), [], 'who does not own it says nothing');
+  });
+});
