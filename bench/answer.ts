@@ -1,12 +1,11 @@
 // npm run bench:answer [-- --quick] [--rounds N] [--responders LIST]: how fast and how cheaply ARP and NDP are answered,
 // against the kernel, a Go responder and BPF. See bench/README.md, which a full run writes.
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Bed } from './answer/bed.js';
-import { buildPrograms, CACHE, ROOT, requireCommandLine } from './answer/build.js';
+import { buildPrograms, requireCommandLine } from './answer/build.js';
 import { chart } from './answer/chart.js';
 import {
   announcementsMs,
@@ -21,6 +20,8 @@ import { readme } from './answer/readme.js';
 import { tables } from './answer/report.js';
 import type { Results } from './answer/results.js';
 import { FULL_PLAN, QUICK_PLAN, runRound, type Sample } from './answer/rounds.js';
+import { CACHE, commandLine, commit, cpuModel, ROOT } from './machine.js';
+import { withSection } from './sections.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -41,22 +42,6 @@ function describe(sample: Sample): string {
   const stormText = storm ? `, storm p50 ${storm.p50Us.toFixed(0)} lost ${storm.lost}` : '';
   const name = `${family} ${addresses}`.padEnd(9);
   return `  ${name} ${peer.padEnd(8)} ${rate} ${cost}  p50 ${idle.p50Us.toFixed(0)} µs${stormText}`;
-}
-
-function cpuModel(): string {
-  const model = /model name\s*:\s*(.+)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? process.arch;
-  return `${model.trim()}, ${availableParallelism()} cores`;
-}
-
-function commit(): string {
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', ['-C', ROOT, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    const changed = git('status', '--porcelain', '--', 'native', 'src', 'bench/answer', 'bench/generator') !== '';
-    return git('rev-parse', '--short', 'HEAD') + (changed ? ' with uncommitted changes' : '');
-  } catch {
-    return 'unknown';
-  }
 }
 
 async function main(): Promise<void> {
@@ -112,10 +97,10 @@ async function main(): Promise<void> {
   }
 
   const results: Results = {
-    command: ['npm run bench:answer', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+    command: commandLine('bench:answer'),
     startedAt: started.toISOString(),
     tookSeconds: (Date.now() - started.getTime()) / 1000,
-    commit: commit(),
+    commit: commit(['native', 'src', 'bench/answer', 'bench/generator']),
     kernel: release(),
     cpu: cpuModel(),
     node: process.version,
@@ -136,7 +121,8 @@ async function main(): Promise<void> {
     say('\nbench/README.md is left alone: only a full run writes it.');
     return;
   }
-  writeFileSync(join(ROOT, 'bench/README.md'), readme(results));
+  const file = join(ROOT, 'bench/README.md');
+  writeFileSync(file, withSection(readFileSync(file, 'utf8'), 'answer', readme(results)));
   writeFileSync(join(ROOT, 'bench/answer.svg'), chart(results));
   say('\nwritten: bench/README.md, bench/answer.svg');
 }

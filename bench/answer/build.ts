@@ -1,10 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { CACHE, ROOT } from '../machine.js';
 import { run } from './process.js';
-
-/** dist/bench/answer/build.js is three levels below the clone. */
-export const ROOT = join(import.meta.dirname, '..', '..', '..');
-export const CACHE = join(ROOT, '.cache', 'bench');
 
 /** Programs of the bench; null where the tool that builds it is missing. */
 export interface Programs {
@@ -25,7 +22,9 @@ async function version(command: readonly string[]): Promise<string | null> {
   }
 }
 
-async function buildGenerator(): Promise<string> {
+/** The load generator; needs g++. */
+export async function buildGenerator(): Promise<string> {
+  mkdirSync(CACHE, { recursive: true });
   const output = join(CACHE, 'generator');
   const sources = await run(['sh', '-c', `ls ${join(ROOT, 'bench/generator')}/*.cc`]);
   await run(['g++', '-std=c++17', '-O2', '-Wall', '-Wextra', '-o', output, ...sources.trim().split('\n')]);
@@ -62,7 +61,6 @@ async function buildBpf(): Promise<string> {
 
 /** @throws Error when g++ is missing: without a generator there is no bench. */
 export async function buildPrograms(): Promise<Programs> {
-  mkdirSync(CACHE, { recursive: true });
   const go = await version(['go', 'version']);
   const clang = await version(['clang', '--version']);
   const missing: string[] = [];

@@ -1,8 +1,8 @@
+import { median } from '../statistics.js';
 import type { Family } from './addresses.js';
 import { ratioOf, repliesPerCore, valuesOf } from './query.js';
 import type { Results } from './results.js';
 import { MIDDLE_SIZE, type Sample } from './rounds.js';
-import { median } from './statistics.js';
 
 /** One line of the comparison with what was aimed at. */
 export interface GoalOutcome {

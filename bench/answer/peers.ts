@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CACHE } from '../machine.js';
 import { type Family, serviceAddresses } from './addresses.js';
 import type { Bed } from './bed.js';
-import { CACHE, COMMAND_LINE, type Programs } from './build.js';
+import { COMMAND_LINE, type Programs } from './build.js';
 import type { Cost } from './generator.js';
 import { Companion, run } from './process.js';
 

@@ -1,8 +1,8 @@
+import { type Figure, figure, median } from '../statistics.js';
 import type { Family } from './addresses.js';
 import type { PeerName } from './peers.js';
 import type { Results } from './results.js';
 import type { Sample } from './rounds.js';
-import { type Figure, figure, median } from './statistics.js';
 
 /** The figures of one responder in one case, one per round; rounds without it are left out. */
 export function valuesOf(

@@ -1,7 +1,7 @@
 import { tables } from './report.js';
 import type { Results } from './results.js';
 
-/** bench/README.md: how it was measured, and what one full run saw. */
+/** Its part of bench/README.md: how it was measured, and what one full run saw. */
 export function readme(results: Results): string {
   const minutes = (results.tookSeconds / 60).toFixed(1);
   const facts = [
@@ -11,7 +11,7 @@ export function readme(results: Results): string {
     ...results.versions,
     ...results.missing.map((what) => `left out: ${what}`),
   ];
-  return `# How fast does it answer?
+  return `## How fast does it answer?
 
 Written by \`npm run bench:answer\` (a full run; \`-- --quick\` measures less and leaves this file alone). Needs root, two
 cores, iproute2, util-linux and g++; Go and clang bring two of the responders that it compares with. Trust ratios, not
@@ -21,7 +21,7 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
 
 ![replies per core and latency](answer.svg)
 
-## How it is measured
+### How it is measured
 
 - One veth pair between two network namespaces. The generator has core 0 for itself, the responder core 1. Both ends use
   threaded NAPI: the softirq work of the responder's interface is a thread pinned to core 1, so that receiving a request
@@ -51,10 +51,10 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
 - Plain traffic: 150,000 UDP datagrams a second to a program on the responder's core, in turns with and without
   \`arpeggio run\` with 1,000 IPv4 and 1,000 IPv6 addresses on the interface.
 
-## What was seen
+### What was seen
 
 ${tables(results)
-  .map(({ title, text }) => `### ${title}\n\n${text}`)
+  .map(({ title, text }) => `#### ${title}\n\n${text}`)
   .join('\n\n')}
 `;
 }

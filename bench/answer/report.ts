@@ -1,11 +1,11 @@
+import { type Figure, figure, median } from '../statistics.js';
+import { markdownTable } from '../table.js';
 import type { Family } from './addresses.js';
 import { compareWithGoals } from './goals.js';
 import type { PeerName } from './peers.js';
 import { figureOf, repliesPerCore } from './query.js';
 import type { Results } from './results.js';
 import { MIDDLE_SIZE, type Sample } from './rounds.js';
-import { type Figure, figure, median } from './statistics.js';
-import { markdownTable } from './table.js';
 
 const FAMILY_TITLES: Record<Family, string> = { arp: 'ARP', ndp: 'NDP' };
 const NONE = '-';

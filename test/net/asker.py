@@ -12,6 +12,7 @@ or an NA with the S flag: announcements are none. It serves every question that 
 longestWaitMs is the longest time from a question of the window to the next answer, whenever that came; questions that
 nobody has answered yet wait until now. It ends when its standard input does.
 """
+import ctypes
 import ipaddress
 import json
 import select
@@ -21,6 +22,7 @@ import sys
 import time
 
 ETH_P_ALL = 3
+SO_ATTACH_FILTER = 26
 PACKET_OUTGOING = 4
 BROADCAST = b"\xff" * 6
 SOLICITED = 0x40
@@ -98,6 +100,14 @@ def answered_address(frame, mac):
     return None
 
 
+def only_to_us(sock):
+    """A flood of announcements must not keep this program from its questions."""
+    # ld pkttype; jeq #PACKET_HOST, accept; drop
+    steps = [(0x30, 0, 0, 0xFFFFF004), (0x15, 0, 1, 0), (0x06, 0, 0, 65535), (0x06, 0, 0, 0)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(steps), ctypes.addressof(program)))
+
+
 def main():
     interface, interval_text, mac_text, ipv4_text, ipv6_text, *names = sys.argv[1:]
     interval = float(interval_text)
@@ -107,6 +117,7 @@ def main():
     asked = {address: Asked(mac, ipv4, ipv6, address) for address in packed}
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    only_to_us(sock)
     sock.bind((interface, ETH_P_ALL))
     sock.setblocking(False)
     print(json.dumps({"ready": True}), flush=True)

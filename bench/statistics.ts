@@ -15,3 +15,10 @@ export function median(values: readonly number[]): number {
 export function figure(values: readonly number[]): Figure {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
+
+/** The smallest of the values that at least this share of them does not exceed (nearest rank). */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  if (sorted.length === 0) return Number.NaN;
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+}
