@@ -1,0 +1,63 @@
+import { type Address, familyOf } from '../../../src/net/address.js';
+import type { Checker, CheckerFactory } from '../checker.js';
+import { reaches } from '../segment.js';
+import { followsAnnouncements } from '../sim_host.js';
+import type { NodeNic } from '../sim_node.js';
+
+/** A new IPv6 address is tentative for a second, and nothing is announced until then (RFC 4429 3.3). */
+const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
+
+/**
+ * Who begins to answer announces; so does who is left alone when another who answered as well yields. And hosts that
+ * follow announcements then point at it.
+ */
+export const announced: CheckerFactory = (world): Checker => {
+  const name = 'announced';
+  const announcedMs = new Map<NodeNic, Map<Address, number>>();
+
+  const calmSince = (nic: NodeNic): number =>
+    Math.max(nic.trouble.calmSinceMs, nic.node.trouble.calmSinceMs, world.segmentTrouble.get(nic.segment)!.calmSinceMs);
+
+  const owe = (nic: NodeNic, address: Address, why: string): void => {
+    const sinceMs = world.nowMs;
+    world.queue.after(BOUND_MS[familyOf(address)], () => {
+      const answerers = world.answerersOf(nic.segment, address);
+      if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
+      if ((announcedMs.get(nic)?.get(address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
+        world.fail(name, `${nic.node.name} has not announced ${address} on ${nic.segment.name} after ${why}`);
+      }
+      for (const host of world.hosts) {
+        if (host.segment !== nic.segment || !followsAnnouncements(host.kind) || host.trouble.calmSinceMs >= sinceMs) {
+          continue;
+        }
+        const mac = host.macOf(address);
+        if (mac === null || mac === nic.mac || !reaches(nic, host)) continue;
+        world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${nic.node.name}, after ${why}`);
+      }
+    });
+  };
+
+  return {
+    name,
+    onAnnounced(_node, nic, address) {
+      let times = announcedMs.get(nic);
+      if (times === undefined) {
+        times = new Map();
+        announcedMs.set(nic, times);
+      }
+      times.set(address, world.nowMs);
+    },
+    onAnswering(node, nic, address, on) {
+      if (on) {
+        owe(nic, address, 'it began to answer');
+        return;
+      }
+      // Who broke down yields to nobody.
+      if (!node.running || node.machine.frozen || !nic.carrier) return;
+      const left = world.answerersOf(nic.segment, address);
+      if (left.size !== 1) return;
+      for (const other of left)
+        if (reaches(nic, other) && reaches(other, nic)) owe(other, address, `${node.name} yielded`);
+    },
+  };
+};

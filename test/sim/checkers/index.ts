@@ -1,0 +1,18 @@
+import type { CheckerFactory } from '../checker.js';
+import { announced } from './announced.js';
+import { doubleAnswer } from './double_answer.js';
+import { ownerChange } from './owner_change.js';
+import { placement } from './placement.js';
+import { settled } from './settled.js';
+import { terms } from './terms.js';
+import { undesired } from './undesired.js';
+
+export const ALL_CHECKERS: readonly CheckerFactory[] = [
+  undesired,
+  doubleAnswer,
+  placement,
+  ownerChange,
+  announced,
+  terms,
+  settled,
+];

@@ -1,0 +1,115 @@
+// What may happen to a world. Each fault begins at once; those that last return how they end.
+import type { DesiredState } from '../../src/desired/desired.js';
+import type { Address } from '../../src/net/address.js';
+import type { Segment, SegmentFaults } from './segment.js';
+import type { NodeNic, SimNode } from './sim_node.js';
+import type { World } from './world.js';
+
+/** Ends what began. */
+export type End = () => void;
+
+export function linkDown(world: World, nic: NodeNic): End {
+  nic.trouble.begin();
+  nic.node.setCarrier(nic, false);
+  return once(() => {
+    nic.trouble.end(world.nowMs);
+    nic.node.setCarrier(nic, true);
+  });
+}
+
+/** The switch does not forward what comes from the nic, or goes to it; carrier stays. */
+export function cut(world: World, nic: NodeNic, direction: 'deaf' | 'mute' | 'both'): End {
+  nic.trouble.begin();
+  if (direction !== 'mute') nic.deaf = true;
+  if (direction !== 'deaf') nic.mute = true;
+  return once(() => {
+    nic.trouble.end(world.nowMs);
+    nic.deaf = false;
+    nic.mute = false;
+  });
+}
+
+/**
+ * Splits a segment in two; `away` is the far side. Its nodes are in trouble where the rest can say that most of all are
+ * with them; else all are.
+ */
+export function partition(world: World, segment: Segment, away: ReadonlySet<string>): End {
+  const nodes = segment.nics.filter((nic): nic is NodeNic => nic.isNode && (nic as NodeNic).node.running);
+  const far = nodes.filter(({ node }) => away.has(node.name));
+  const near = nodes.filter(({ node }) => !away.has(node.name));
+  const troubled = near.length > far.length ? far : far.length > near.length ? near : nodes;
+  for (const nic of troubled) nic.trouble.begin();
+  for (const nic of segment.nics) {
+    const name = nic.isNode ? (nic as NodeNic).node.name : world.hosts.find((host) => host === nic)!.name;
+    nic.group = away.has(name) ? 1 : 0;
+  }
+  for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
+  return once(() => {
+    for (const nic of troubled) nic.trouble.end(world.nowMs);
+    for (const nic of segment.nics) nic.group = 0;
+    for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
+  });
+}
+
+export function disturb(world: World, segment: Segment, faults: Partial<SegmentFaults>): End {
+  const trouble = world.segmentTrouble.get(segment)!;
+  trouble.begin();
+  Object.assign(segment.faults, faults);
+  return once(() => {
+    segment.calm();
+    trouble.end(world.nowMs);
+  });
+}
+
+export function freeze(node: SimNode, clockStands: boolean): End {
+  node.freeze();
+  return once(() => node.thaw(clockStands));
+}
+
+/** Addresses cannot be put on `lo`, or only slowly. */
+export function slowServe(world: World, node: SimNode, delayMs: number, fails: boolean): End {
+  node.trouble.begin();
+  node.serveDelayMs = delayMs;
+  node.serveFails = fails;
+  return once(() => {
+    node.trouble.end(world.nowMs);
+    node.serveDelayMs = 0;
+    node.serveFails = false;
+  });
+}
+
+export function drain(world: World, node: SimNode): End {
+  node.draining = true;
+  node.commandedMs = world.nowMs;
+  node.process?.command({ type: 'drain' });
+  return once(() => {
+    node.draining = false;
+    node.commandedMs = world.nowMs;
+    node.process?.command({ type: 'undrain' });
+  });
+}
+
+/** `arpeggio move ADDRESS NODE`, asked of any node. */
+export function move(world: World, at: SimNode, address: Address, to: SimNode): void {
+  for (const node of world.nodes) node.commandedMs = world.nowMs;
+  at.process?.command({ type: 'move', address, node: to.name });
+}
+
+/** A configuration reaches each node at another time. */
+export function configure(world: World, desired: DesiredState, spreadMs: number): void {
+  for (const node of world.nodes) {
+    world.queue.after(spreadMs * world.random.next(), () => {
+      for (const other of world.nodes) other.commandedMs = world.nowMs;
+      node.configure(desired);
+    });
+  }
+}
+
+function once(end: () => void): End {
+  let ended = false;
+  return () => {
+    if (ended) return;
+    ended = true;
+    end();
+  };
+}

@@ -1,0 +1,241 @@
+// What cli/node_process does in production: gives the speaker events and time, carries out its effects.
+import { decode, encode } from '../../src/ownership/codec.js';
+import type { PeerReport } from '../../src/responder/types.js';
+import type { Core, Effect, SpeakerEvent } from './core.js';
+import type { Timer } from './event_queue.js';
+import type { SimNode } from './sim_node.js';
+import { SimThread, type ThreadEvent } from './sim_thread.js';
+
+const RENEW_MS = 1_000;
+const SERVE_RETRY_MS = 500;
+/** Three heartbeats of goodbye take 10 ms. */
+const CLOSE_AFTER_MS = 15;
+
+type Queued = Exclude<ThreadEvent, { type: 'peer' }>;
+
+/** The process of a speaker: packet thread, JavaScript, and what is lost when it ends. */
+export class SimProcess {
+  readonly thread: SimThread;
+  readonly core: Core;
+  readonly #usable = new Set<string>();
+  readonly #reports = new Map<string, PeerReport>();
+  #queue: Queued[] = [];
+  #wakePending = false;
+  #tick: Timer | null = null;
+  #alive = true;
+  /** Told to stop, and not done yet. */
+  leaving = false;
+  #lastServe = 0;
+
+  constructor(
+    readonly node: SimNode,
+    readonly incarnation: string,
+  ) {
+    const { heartbeat, makeCore } = node.world.options;
+    const { world, random, machine } = node;
+    const identity = { node: node.name, incarnation, ...heartbeat };
+    this.thread = new SimThread(identity, machine, random, {
+      emit: (event) => this.#emit(event),
+      answering: (interfaceName, address, on) => world.onAnswering(node, node.nic(interfaceName), address, on),
+      announced: (interfaceName, address) => world.onAnnounced(node, node.nic(interfaceName), address),
+    });
+    this.core = makeCore({ node: node.name, incarnation, random: random.next, heartbeat });
+  }
+
+  start(): void {
+    this.#later(this.node.random.between(1, 20), () => {
+      this.#step({ type: 'usable', interfaces: this.#usable });
+      this.#configure();
+      for (const nic of this.node.nics) this.thread.addPort(nic.name, nic);
+    });
+    this.#renew();
+  }
+
+  end(): void {
+    this.#alive = false;
+    this.thread.kill();
+  }
+
+  configure(): void {
+    this.#later(0, () => this.#configure());
+  }
+
+  command(event: Extract<SpeakerEvent, { type: 'drain' | 'undrain' | 'move' }>): void {
+    this.#later(0, () => this.#step(event));
+  }
+
+  terminate(): void {
+    this.#later(0, () => {
+      this.leaving = true;
+      this.#step({ type: 'stop' });
+    });
+  }
+
+  #configure(): void {
+    const interfaces = this.node.nics.map(({ name }) => name);
+    this.#step({ type: 'desired', desired: this.node.desired, interfaces });
+    this.node.world.onConfigured(this.node);
+  }
+
+  /** JavaScript's turn comes after so long, and not while it stands still. */
+  #later(delayMs: number, run: () => void): Timer {
+    const { machine } = this.node;
+    const timer: Timer = { cancelled: false };
+    const fire = (): void => {
+      if (!this.#alive || timer.cancelled) return;
+      const stalledMs = this.node.stalledUntilMs - machine.nowMs;
+      if (stalledMs > 0) machine.later(stalledMs + this.node.random.next(), fire);
+      else run();
+    };
+    machine.later(delayMs, fire);
+    return timer;
+  }
+
+  #emit(event: ThreadEvent): void {
+    if (!this.#alive) return;
+    if (event.type === 'peer') this.#reports.set(`${event.peer.interfaceName} ${event.peer.incarnation}`, event.peer);
+    else this.#queue.push(event);
+    if (this.#wakePending) return;
+    this.#wakePending = true;
+    const { random } = this.node;
+    this.#later(random.chance(0.05) ? random.between(1, 10) : random.between(0.05, 0.5), () => this.#deliver());
+  }
+
+  /** Reports are coalesced beside the queue: nothing is known about the order between the two. */
+  #deliver(): void {
+    this.#wakePending = false;
+    const reports = [...this.#reports.values()];
+    const queue = this.#queue;
+    this.#reports.clear();
+    this.#queue = [];
+    const reportsFirst = this.node.random.chance(0.5);
+    if (reportsFirst) for (const peer of reports) this.#step({ type: 'peer', peer });
+    for (const event of queue) this.#onEvent(event);
+    if (!reportsFirst) for (const peer of reports) this.#step({ type: 'peer', peer });
+  }
+
+  #onEvent(event: Queued): void {
+    if (!this.#alive) return;
+    switch (event.type) {
+      case 'message': {
+        const { interfaceName, node, incarnation, body } = event;
+        const message = decode(body);
+        if (message === null) throw new Error(`${this.node.name} cannot read a message of ${node}`);
+        this.node.world.onHeard(this.node, interfaceName, node, message);
+        this.#step({ type: 'message', interfaceName, node, incarnation, message });
+        break;
+      }
+      case 'port-opened':
+      case 'port-closed':
+        if (event.type === 'port-opened') this.#usable.add(event.interfaceName);
+        else this.#usable.delete(event.interfaceName);
+        this.#step({ type: 'usable', interfaces: new Set(this.#usable) });
+        break;
+      case 'table-expired':
+        break;
+      default:
+        this.#step(event);
+    }
+  }
+
+  #step(event: SpeakerEvent): void {
+    if (!this.#alive) return;
+    const { node, core, thread } = this;
+    const { world, machine } = node;
+    world.trace?.(`${node.name} <- ${describeEvent(event)}`);
+    for (const effect of core.step(event, machine.nowMs)) {
+      world.trace?.(`${node.name} -> ${describeEffect(effect)}`);
+      this.#carryOut(effect);
+    }
+    world.onStepped(node);
+    if (this.leaving && core.stopped) {
+      this.leaving = false;
+      machine.later(CLOSE_AFTER_MS, () => {
+        if (this.#alive && node.process === this) node.kill();
+      });
+    }
+    if (this.#tick) this.#tick.cancelled = true;
+    const nextMs = core.nextMs(machine.nowMs);
+    if (nextMs === null || !thread.alive) return;
+    this.#tick = this.#later(Math.max(0, Math.ceil(nextMs - machine.nowMs)), () => this.#step({ type: 'tick' }));
+  }
+
+  #carryOut(effect: Effect): void {
+    const { node, thread } = this;
+    switch (effect.type) {
+      case 'publish':
+        node.world.onPublished(node, effect.table);
+        thread.publish(effect.table);
+        break;
+      case 'announce':
+        thread.announce(effect.addresses, effect.interfaceName, effect.schedule, effect.confirm);
+        break;
+      case 'probe':
+        thread.probe(effect.addresses, effect.interfaceName, effect.offsetsMs);
+        break;
+      case 'advertise':
+        thread.advertise(effect.interfaceName, effect.advertisement);
+        break;
+      case 'send':
+        node.world.onSent(node, effect.interfaceName, effect.message);
+        thread.send(effect.interfaceName, encode(effect.message));
+        break;
+      case 'serve':
+        this.#lastServe = effect.generation;
+        this.#serve(effect);
+        break;
+      case 'moved':
+      case 'changed':
+        break;
+    }
+  }
+
+  #serve(effect: Extract<Effect, { type: 'serve' }>): void {
+    const { node } = this;
+    this.#later(node.serveDelayMs, () => {
+      if (effect.generation !== this.#lastServe) return;
+      if (node.serveFails) {
+        this.#later(SERVE_RETRY_MS, () => this.#serve(effect));
+        return;
+      }
+      node.served = new Set(effect.addresses);
+      this.#step({ type: 'served', generation: effect.generation });
+    });
+  }
+
+  #renew(): void {
+    this.#later(RENEW_MS, () => {
+      this.thread.renew();
+      this.#renew();
+    });
+  }
+}
+
+function describeEvent(event: SpeakerEvent): string {
+  switch (event.type) {
+    case 'peer': {
+      const { node, interfaceName, link, state, claimsVersion, heldVersion, hears } = event.peer;
+      return `peer ${node} on ${interfaceName} ${link} ${state} claims ${claimsVersion} holds ${heldVersion} hears ${hears}`;
+    }
+    case 'message':
+      return `message of ${event.node} on ${event.interfaceName} ${JSON.stringify(event.message)}`;
+    case 'desired':
+      return `desired ${event.desired.services.length} services`;
+    case 'usable':
+      return `usable ${[...event.interfaces].join(' ')}`;
+    default:
+      return JSON.stringify(event);
+  }
+}
+
+function describeEffect(effect: Effect): string {
+  if (effect.type !== 'publish') return JSON.stringify(effect);
+  const { entries, plans, tookSeen, holdsLifted } = effect.table;
+  const answers = entries
+    .filter(({ answer }) => answer.length > 0)
+    .map(({ address, answer }) => `${address}@${answer}`);
+  const armed = (plans ?? []).map(
+    ({ interfaceName, incarnation, addresses }) => `${incarnation}@${interfaceName}:${addresses}`,
+  );
+  return `publish answers [${answers.join(' ')}] plans [${armed.join(' ')}] tookSeen ${tookSeen} holdsLifted ${holdsLifted}`;
+}
