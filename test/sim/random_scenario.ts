@@ -150,7 +150,9 @@ class Scenario {
     let ticket = random.next() * kinds.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, begin] of kinds) {
       ticket -= weight;
-      if (ticket < 0) return begin();
+      if (ticket >= 0) continue;
+      begin();
+      return;
     }
   }
 

@@ -66,8 +66,8 @@ export class SimHost implements Nic {
     return this.#cache.get(address)?.mac ?? null;
   }
 
-  get addresses(): Iterable<Address> {
-    return this.#cache.keys();
+  uses(address: Address): boolean {
+    return this.#cache.has(address);
   }
 
   /** Begins to talk to the address. */
@@ -76,12 +76,6 @@ export class SimHost implements Nic {
     const entry: Entry = { mac: null, answeredMs: Number.NEGATIVE_INFINITY, tries: 0, timer: null };
     this.#cache.set(address, entry);
     this.#ask(address, entry);
-  }
-
-  forget(address: Address): void {
-    const entry = this.#cache.get(address);
-    if (entry?.timer) entry.timer.cancelled = true;
-    this.#cache.delete(address);
   }
 
   receive(frame: Frame): void {

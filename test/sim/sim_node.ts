@@ -43,6 +43,8 @@ export class SimNode {
   /** Addresses on `lo`: traffic that arrives for them is served. They outlive the process, not the power. */
   served: ReadonlySet<Address> = new Set();
   desired: DesiredState;
+  /** What its speaker was told last. */
+  told: DesiredState | null = null;
   /** Until when JavaScript stands still. */
   stalledUntilMs = 0;
   serveDelayMs = 0;

@@ -73,6 +73,7 @@ export class SimProcess {
 
   #configure(): void {
     const interfaces = this.node.nics.map(({ name }) => name);
+    this.node.told = this.node.desired;
     this.#step({ type: 'desired', desired: this.node.desired, interfaces });
     this.node.world.onConfigured(this.node);
   }

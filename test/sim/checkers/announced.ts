@@ -1,11 +1,13 @@
 import { type Address, familyOf } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
-import { reaches } from '../segment.js';
+import { reaches, type Segment } from '../segment.js';
 import { followsAnnouncements } from '../sim_host.js';
 import type { NodeNic } from '../sim_node.js';
 
 /** A new IPv6 address is tentative for a second, and nothing is announced until then (RFC 4429 3.3). */
 const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
+/** Who hears somebody else announce its address says again that it is there. */
+const DEFENCE_MS = 300;
 
 /**
  * Who begins to answer announces; so does who is left alone when another who answered as well yields. And hosts that
@@ -14,6 +16,9 @@ const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
 export const announced: CheckerFactory = (world): Checker => {
   const name = 'announced';
   const announcedMs = new Map<NodeNic, Map<Address, number>>();
+  const lastAnnouncement = new Map<Segment, Map<Address, { nic: NodeNic; atMs: number }>>(
+    world.segments.map((segment) => [segment, new Map()]),
+  );
 
   const calmSince = (nic: NodeNic): number =>
     Math.max(nic.trouble.calmSinceMs, nic.node.trouble.calmSinceMs, world.segmentTrouble.get(nic.segment)!.calmSinceMs);
@@ -26,15 +31,25 @@ export const announced: CheckerFactory = (world): Checker => {
       if ((announcedMs.get(nic)?.get(address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
         world.fail(name, `${nic.node.name} has not announced ${address} on ${nic.segment.name} after ${why}`);
       }
-      for (const host of world.hosts) {
-        if (host.segment !== nic.segment || !followsAnnouncements(host.kind) || host.trouble.calmSinceMs >= sinceMs) {
-          continue;
-        }
-        const mac = host.macOf(address);
-        if (mac === null || mac === nic.mac || !reaches(nic, host)) continue;
-        world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${nic.node.name}, after ${why}`);
-      }
+      lookAtHosts(nic, address, why, sinceMs);
     });
+  };
+
+  const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number): void => {
+    const answerers = world.answerersOf(nic.segment, address);
+    if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
+    const last = lastAnnouncement.get(nic.segment)!.get(address);
+    if (last !== undefined && last.nic !== nic && world.nowMs - last.atMs < DEFENCE_MS) {
+      world.queue.after(DEFENCE_MS, () => lookAtHosts(nic, address, why, sinceMs));
+      return;
+    }
+    for (const host of world.hosts) {
+      const { segment, kind, trouble } = host;
+      if (segment !== nic.segment || !followsAnnouncements(kind) || trouble.calmSinceMs >= sinceMs) continue;
+      const mac = host.macOf(address);
+      if (mac === null || mac === nic.mac || !reaches(nic, host)) continue;
+      world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${nic.node.name}, after ${why}`);
+    }
   };
 
   return {
@@ -46,6 +61,7 @@ export const announced: CheckerFactory = (world): Checker => {
         announcedMs.set(nic, times);
       }
       times.set(address, world.nowMs);
+      lastAnnouncement.get(nic.segment)!.set(address, { nic, atMs: world.nowMs });
     },
     onAnswering(node, nic, address, on) {
       if (on) {

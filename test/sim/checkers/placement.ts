@@ -43,7 +43,8 @@ export const placement: CheckerFactory = (world): Checker => {
           }
           const others = nics.filter((nic) => nic !== owner);
           const allowed = owner.node.desired.services.find(({ addresses }) => addresses.includes(address))?.nodes;
-          if (!others.some(({ node }) => !allowed || allowed.includes(node.name))) continue;
+          const mayTake = ({ node }: NodeNic): boolean => !node.draining && (!allowed || allowed.includes(node.name));
+          if (!others.some(mayTake)) continue;
           const heirs = others.filter((nic) => armed(nic, owner, address)).map(({ node }) => node.name);
           if (heirs.length !== 1) {
             world.fail(

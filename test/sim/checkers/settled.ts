@@ -40,7 +40,7 @@ export const settled: CheckerFactory = (world): Checker => {
             return;
           }
           for (const host of world.hosts) {
-            if (host.segment !== segment || !reaches(owner, host)) continue;
+            if (host.segment !== segment || !reaches(owner, host) || !host.uses(address)) continue;
             const mac = host.macOf(address);
             if (mac === null) world.fail(name, `${host.name} cannot resolve ${address}`);
             // Lost, or told while the host was cut off: it asks again by itself, later.

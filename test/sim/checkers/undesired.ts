@@ -1,4 +1,4 @@
-import { desiredAddresses } from '../../../src/desired/desired.js';
+import { type DesiredState, desiredAddresses } from '../../../src/desired/desired.js';
 import type { Address } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
 import type { SimNode } from '../sim_node.js';
@@ -9,9 +9,19 @@ import type { SimNode } from '../sim_node.js';
  */
 export const undesired: CheckerFactory = (world): Checker => {
   const name = 'undesired';
-  /** What the speaker of a node was told last. */
-  const wishes = new Map<SimNode, ReturnType<typeof desiredAddresses>>();
+  const merged = new Map<DesiredState, ReturnType<typeof desiredAddresses>>();
   const owned = new Map<SimNode, { incarnation: string; addresses: Set<Address> }>();
+
+  /** What the speaker of the node was told last. */
+  const wishOf = (node: SimNode): ReturnType<typeof desiredAddresses> => {
+    const told = node.told!;
+    let known = merged.get(told);
+    if (known === undefined) {
+      known = desiredAddresses(told.services);
+      merged.set(told, known);
+    }
+    return known;
+  };
 
   const ownedBy = (node: SimNode): Set<Address> => {
     const incarnation = node.process!.incarnation;
@@ -27,7 +37,7 @@ export const undesired: CheckerFactory = (world): Checker => {
     name,
     onAnswering(node, nic, address, on) {
       if (!on) return;
-      const wish = wishes.get(node)?.get(address);
+      const wish = wishOf(node).get(address);
       if (wish === undefined) world.fail(name, `${node.name} answers for ${address}, which nobody wants of it`);
       if (wish?.interfaces && !wish.interfaces.has(nic.name)) {
         world.fail(name, `${node.name} answers for ${address} on ${nic.name}, where it is not wanted`);
@@ -40,8 +50,7 @@ export const undesired: CheckerFactory = (world): Checker => {
       before.add(address);
     },
     onConfigured(node) {
-      const wanted = desiredAddresses(node.desired.services);
-      wishes.set(node, wanted);
+      const wanted = wishOf(node);
       for (const port of node.process!.thread.ports.values()) {
         for (const address of port.answering) {
           if (!wanted.has(address)) {
