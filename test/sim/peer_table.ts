@@ -45,7 +45,9 @@ export class PeerTable {
   readonly #byNode = new Map<string, Peer>();
   /** Incarnations that another one of the same node replaced: they never come back, whatever is replayed. */
   readonly #retired = new Set<string>();
+  readonly #macs = new Set<string>();
   everTwoWay = false;
+  liveCount = 0;
   /** Kept with their sequences, so that what a peer echoes of us can be told from old recordings. */
   readonly #sentMs: number[] = [];
   #firstSent = 1;
@@ -66,10 +68,8 @@ export class PeerTable {
     return undefined;
   }
 
-  liveCount(): number {
-    let count = 0;
-    for (const peer of this.#byNode.values()) if (peer.link !== 'down') count += 1;
-    return count;
+  knowsMac(mac: string): boolean {
+    return this.#macs.has(mac);
   }
 
   /** Peers whose held version differs are told first. */
@@ -114,6 +114,7 @@ export class PeerTable {
     const appears = peer.link === 'down';
     peer.sequence = frame.sequence;
     peer.heardMs = nowMs;
+    if (peer.mac !== frame.mac || appears) this.#macs.add(frame.mac);
     peer.mac = frame.mac;
     peer.intervalMs = frame.intervalMs;
     peer.multiplier = frame.multiplier;
@@ -125,6 +126,7 @@ export class PeerTable {
     let changed = false;
     if (appears) {
       peer.link = 'one-way';
+      this.liveCount += 1;
       peer.mentions = MENTIONS;
       changed = true;
     }
@@ -157,6 +159,7 @@ export class PeerTable {
     if (peer.link === 'down') return;
     const wasTwoWay = peer.link === 'two-way';
     peer.link = 'down';
+    this.liveCount -= 1;
     peer.lacking.clear();
     if (wasTwoWay) this.listener.lost(peer);
     this.listener.changed(peer);

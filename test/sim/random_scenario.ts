@@ -165,7 +165,7 @@ class Scenario {
   #startLater(node: SimNode, afterMs: number): void {
     this.world.queue.after(afterMs, () => {
       // It may still be leaving; a service manager waits for the end.
-      if (node.process !== null && node.process.leaving) this.#startLater(node, 50);
+      if (node.process?.leaving) this.#startLater(node, 50);
       else if (!node.running) {
         this.#note(`${node.name} starts`);
         node.start();

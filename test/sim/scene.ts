@@ -4,7 +4,7 @@ import { type Address, parseAddress } from '../../src/net/address.js';
 import { ALL_CHECKERS } from './checkers/index.js';
 import { type CoreFactory, productionCore } from './core.js';
 import { OwnerLog } from './owner_log.js';
-import { type HostKind, HOST_KINDS, type SimHost } from './sim_host.js';
+import { HOST_KINDS, type HostKind, type SimHost } from './sim_host.js';
 import type { NodeNic, SimNode } from './sim_node.js';
 import { Traffic } from './traffic.js';
 import { World } from './world.js';

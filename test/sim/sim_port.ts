@@ -5,7 +5,7 @@ import type { HeardEntry, Message, PeerFrame } from './frames.js';
 import type { Machine } from './machine.js';
 import { type Peer, type PeerListener, PeerTable } from './peer_table.js';
 import type { Random } from './random.js';
-import { type Nic, type Segment } from './segment.js';
+import type { Nic, Segment } from './segment.js';
 
 const MIN_GAP_MS = 5;
 const JITTER = 0.1;
@@ -67,7 +67,7 @@ export class SimPort {
   }
 
   get intervalMs(): number {
-    return Math.max(this.identity.intervalMs, ((this.peers.liveCount() + 1) / HEARTBEATS_PER_SECOND) * 1_000);
+    return Math.max(this.identity.intervalMs, ((this.peers.liveCount + 1) / HEARTBEATS_PER_SECOND) * 1_000);
   }
 
   start(): void {
@@ -122,7 +122,7 @@ export class SimPort {
 
   beatSoon(): void {
     if (!this.open || this.silent || this.#extra !== null) return;
-    const gapMs = Math.max(MIN_GAP_MS, (this.peers.liveCount() + 1) * (500 / HEARTBEATS_PER_SECOND));
+    const gapMs = Math.max(MIN_GAP_MS, (this.peers.liveCount + 1) * (500 / HEARTBEATS_PER_SECOND));
     const waitMs = this.#lastExtraMs + gapMs - this.machine.nowMs;
     if (waitMs <= 0) this.#sendExtra();
     else {
@@ -179,7 +179,7 @@ export class SimPort {
   #send(): void {
     if (!this.open || this.silent) return;
     const entries = new Map<string, HeardEntry>();
-    const peers = this.peers.liveCount();
+    const peers = this.peers.liveCount;
     const whole = peers <= ENTRIES_PER_FRAME;
     const slices = whole ? 1 : Math.ceil(peers / SLICE_WIDTH);
     const slice = this.#slice % slices;

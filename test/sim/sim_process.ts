@@ -102,14 +102,14 @@ export class SimProcess {
     this.#later(random.chance(0.05) ? random.between(1, 10) : random.between(0.05, 0.5), () => this.#deliver());
   }
 
-  /** Reports are coalesced beside the queue: nothing is known about the order between the two. */
+  /** Reports are coalesced beside the queue, and come first; but a batch may be taken just before the report. */
   #deliver(): void {
     this.#wakePending = false;
     const reports = [...this.#reports.values()];
     const queue = this.#queue;
     this.#reports.clear();
     this.#queue = [];
-    const reportsFirst = this.node.random.chance(0.5);
+    const reportsFirst = this.node.random.chance(0.9);
     if (reportsFirst) for (const peer of reports) this.#step({ type: 'peer', peer });
     for (const event of queue) this.#onEvent(event);
     if (!reportsFirst) for (const peer of reports) this.#step({ type: 'peer', peer });

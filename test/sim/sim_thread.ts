@@ -79,6 +79,7 @@ export class SimThread {
     this.#plans = new Map(
       (table.plans ?? []).map((plan) => [`${plan.interfaceName} ${plan.incarnation}`, plan.addresses]),
     );
+    const lifted: SimPort[] = [];
     for (const port of this.ports.values()) {
       const selected = new Set<Address>();
       const wanted = new Set<Address>();
@@ -94,10 +95,15 @@ export class SimThread {
       for (const [address, number] of port.taken) {
         if (number <= seen || !selected.has(address)) port.taken.delete(address);
       }
-      if (port.held !== 0 && port.held <= this.#lifted) port.held = 0;
+      if (port.held !== 0 && port.held <= this.#lifted) {
+        port.held = 0;
+        lifted.push(port);
+      }
     }
     this.renew();
     for (const port of this.ports.values()) this.#refresh(port);
+    // What link-up left unannounced.
+    for (const port of lifted) this.#announceAnswered(port);
   }
 
   renew(): void {
@@ -190,6 +196,10 @@ export class SimThread {
     port.start();
     this.hooks.emit({ type: 'port-opened', interfaceName: port.name, mac: port.nic.mac });
     this.#refresh(port);
+    this.#announceAnswered(port);
+  }
+
+  #announceAnswered(port: SimPort): void {
     this.announce([...port.answering], port.name, MOVED_SCHEDULE, false);
   }
 
@@ -288,6 +298,8 @@ export class SimThread {
   }
 
   #rival(port: SimPort, kind: 'arp' | 'arp-probe' | 'na' | 'dad', address: Address, mac: string): void {
+    // A peer that uses what we do not answer is its owner: no news, and thousands of them in a burst.
+    if (!port.answering.has(address) && port.peers.knowsMac(mac)) return;
     const key = `${mac} ${address} ${kind}`;
     const nowMs = this.machine.nowMs;
     const lastMs = port.rivalReportedMs.get(key);
