@@ -22,6 +22,8 @@ export class Membership {
   readonly #nodes = new Map<string, string>();
   /** Nodes heard in both directions that did not take their leave; the time since when they are away, or null. */
   readonly #known = new Map<string, number | null>();
+  /** When a peer was last lost, or heard anew. */
+  linksChangedMs = Number.NEGATIVE_INFINITY;
 
   /** @returns the peer as it was before, null where it or its process is new; undefined for news of a process of the past */
   update(report: PeerReport, nowMs: number): Peer | null | undefined {
@@ -31,6 +33,7 @@ export class Membership {
     if (before && !same && report.link === 'down') return undefined;
     const wasTwoWay = report.link === 'two-way' || (same && before.wasTwoWay);
     const linkSinceMs = same && before.report.link === report.link ? before.linkSinceMs : nowMs;
+    if (linkSinceMs === nowMs) this.linksChangedMs = nowMs;
     if (before && !same) this.#nodes.delete(before.report.incarnation);
     this.#nodes.set(report.incarnation, report.node);
     this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs });
@@ -64,6 +67,12 @@ export class Membership {
   /** Those that hear us and are heard. */
   twoWay(): PeerReport[] {
     return this.#reports(({ report }) => report.link === 'two-way');
+  }
+
+  /** Whether every node that is heard hears us. */
+  allTwoWay(): boolean {
+    for (const { report } of this.#peers.values()) if (report.link === 'one-way') return false;
+    return true;
   }
 
   isTwoWay(node: string): boolean {

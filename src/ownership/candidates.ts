@@ -35,10 +35,6 @@ export class Candidates {
     }
   }
 
-  isUnwilling(address: Address, node: string, nowMs: number): boolean {
-    return (this.#unwilling.get(address)?.get(node) ?? 0) > nowMs;
-  }
-
   /**
    * @param self whether this node is one of them
    * @param without a node that is not
@@ -46,21 +42,23 @@ export class Candidates {
   requests(
     addresses: Iterable<readonly [Address, Wanted, isNew: boolean]>,
     nowMs: number,
-    { self, without = null }: { readonly self: boolean; readonly without?: string | null },
+    { self, without = null }: { readonly self: (address: Address) => boolean; readonly without?: string | null },
   ): PlacementRequest[] {
-    const joining: string[] = [];
-    const ready: string[] = [];
-    for (const { node, state } of this.members.twoWay()) {
-      if (node === without) continue;
-      if (state === 'ready') ready.push(node);
-      else if (state === 'joining') joining.push(node);
-    }
-    if (self) ready.push(this.node);
-    const everybody = [...ready, ...joining];
+    const heard = this.members.twoWay().filter(({ node }) => node !== without);
+    const ready = heard.filter(({ state }) => state === 'ready').map(({ node }) => node);
+    // Who is about to be ready gets its share of what nobody ever had.
+    const arriving = [...ready, ...heard.filter(({ state }) => state === 'joining').map(({ node }) => node)];
+    const lists = { ready, arriving, readyAndSelf: [...ready, this.node], arrivingAndSelf: [...arriving, this.node] };
     const requests: PlacementRequest[] = [];
     for (const [address, { nodes, prefer }, isNew] of addresses) {
-      // Who is about to be ready gets its share of what nobody ever had.
-      const all = isNew ? everybody : ready;
+      const withSelf = self(address);
+      const all = isNew
+        ? withSelf
+          ? lists.arrivingAndSelf
+          : lists.arriving
+        : withSelf
+          ? lists.readyAndSelf
+          : lists.ready;
       const unwilling = this.#unwilling.get(address);
       const candidates =
         nodes === null && unwilling === undefined

@@ -8,6 +8,8 @@ export interface PeerClaim extends OwnershipClaim {
   readonly node: string;
   readonly incarnation: string;
   readonly link: PeerReport['link'];
+  /** How many other nodes that peer hears. */
+  readonly hears: number;
 }
 
 export type Verdict =
@@ -33,14 +35,7 @@ export interface Case {
 export function judge({ address, node, mine, claims, successor, predecessor }: Case): Verdict {
   let best: PeerClaim | null = null;
   for (const claim of claims) {
-    if (claim.link === 'down') continue;
-    if (claim.link === 'one-way') {
-      // It does not hear us. Only where most of the others hear it, it is we who are cut off.
-      if (mine && claim.firm && claim.term > mine.term) {
-        return { type: 'lost', why: `${claim.node}, which does not hear this node, has the better claim` };
-      }
-      continue;
-    }
+    if (!counts(claim)) continue;
     if (mine) {
       if (successor === claim.node && claim.term > mine.term) {
         return { type: 'lost', why: `handed over to ${claim.node}` };
@@ -54,4 +49,12 @@ export function judge({ address, node, mine, claims, successor, predecessor }: C
   }
   if (mine) return { type: 'mine' };
   return best ? { type: 'theirs', claim: best } : { type: 'nobody' };
+}
+
+/**
+ * Who does not hear us counts only where most of the others acknowledged its claim and it still hears some of them: then
+ * it is we who are cut off. Who hears nobody is cut off itself.
+ */
+function counts({ link, firm, hears }: PeerClaim): boolean {
+  return link === 'two-way' || (link === 'one-way' && firm && hears > 0);
 }

@@ -13,11 +13,13 @@ export interface PlanInput {
   readonly owners: Owners;
   readonly members: Membership;
   readonly candidates: Candidates;
+  /** Whether this node could answer the address at once. */
+  readonly canTake: (address: Address) => boolean;
 }
 
 /** For each peer: what would fall to this node if that peer were lost, by the rules by which it then does. Pure. */
 export function takeoverPlans(
-  { node, interfaceName, wanted, owners, members, candidates }: PlanInput,
+  { node, interfaceName, wanted, owners, members, candidates, canTake }: PlanInput,
   nowMs: number,
 ): TakeoverPlan[] {
   const owned = new Map<string, [Address, Wanted, boolean][]>();
@@ -29,7 +31,7 @@ export function takeoverPlans(
     else owned.set(owner.node, [[address, wish, false]]);
   }
   return members.twoWay().flatMap(({ node: peer, incarnation }): TakeoverPlan[] => {
-    const requests = candidates.requests(owned.get(peer) ?? [], nowMs, { self: true, without: peer });
+    const requests = candidates.requests(owned.get(peer) ?? [], nowMs, { self: canTake, without: peer });
     const heirs = place(requests, owners.loads);
     const addresses = [...heirs].flatMap(([address, heir]) => (heir === node ? [address] : []));
     return addresses.length > 0 ? [{ interfaceName, incarnation, addresses }] : [];

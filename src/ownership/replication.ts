@@ -20,6 +20,8 @@ export class Replication {
   readonly #claimants = new Map<Address, Set<string>>();
   #repairMs = Number.POSITIVE_INFINITY;
   #repairPauseMs = 0;
+  /** Claims of ours up to this version were looked at: those that most nodes hold are firm. */
+  #confirmedVersion = 0;
 
   constructor(
     private readonly members: Membership,
@@ -57,7 +59,8 @@ export class Replication {
     for (const incarnation of this.#claimants.get(address) ?? []) {
       const claim = this.claimOf(incarnation, address);
       const report = this.members.byIncarnation(incarnation)?.report;
-      if (claim && report) claims.push({ ...claim, incarnation, node: report.node, link: report.link });
+      if (claim && report)
+        claims.push({ ...claim, incarnation, node: report.node, link: report.link, hears: report.hears });
     }
     return claims;
   }
@@ -86,24 +89,30 @@ export class Replication {
     this.#peers.get(incarnation)?.check(version, digest);
   }
 
-  /** Makes firm what most of the nodes known hold and nobody disputes. @returns whether anything changed */
-  confirm(): boolean {
+  /**
+   * Makes firm what most of the nodes known hold and nobody disputes. After every change of who is heard that takes a
+   * while: a node that was cut off has to hear the better claims before others have heard its own.
+   * @returns the addresses whose claims became firm
+   */
+  confirm(nowMs: number): Address[] {
     const { own, members } = this;
-    if (own.provisional.size === 0 || !this.allHeld()) return false;
+    if (own.provisional.size === 0 || nowMs < this.#settledMs() || !members.allTwoWay() || !this.allHeld()) return [];
     const held = members
       .twoWay()
       .map(({ heldVersion }) => heldVersion)
       .sort((a, b) => b - a);
     const needed = held.findIndex((_, index) => members.isMajority(index + 1));
     const version = held[needed] ?? 0;
-    let changed = false;
+    if (version <= this.#confirmedVersion) return [];
+    this.#confirmedVersion = version;
+    const confirmed: Address[] = [];
     for (const address of [...own.provisional]) {
       const claim = own.get(address);
       if (!claim || claim.madeIn === 0 || claim.madeIn > version) continue;
       own.set(address, claim.term, true);
-      changed = true;
+      confirmed.push(address);
     }
-    return changed;
+    return confirmed;
   }
 
   /** A peer is new here, or back: it hears our claims at once. */
@@ -132,8 +141,13 @@ export class Replication {
     return this.own.pages();
   }
 
-  nextMs(): number {
-    return this.#repairMs;
+  nextMs(nowMs: number): number {
+    const settledMs = this.#settledMs();
+    return this.own.provisional.size > 0 && settledMs > nowMs ? Math.min(this.#repairMs, settledMs) : this.#repairMs;
+  }
+
+  #settledMs(): number {
+    return this.members.linksChangedMs + this.#pauseMs();
   }
 
   #pauseMs(): number {

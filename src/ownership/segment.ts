@@ -17,10 +17,6 @@ import { Replication } from './replication.js';
 import { splitRequest } from './split.js';
 import { Unowned } from './unowned.js';
 
-/** An address that fell to another node is offered to the next one if that has not claimed it after this long. */
-const CLAIM_LIMIT_MS = 500;
-/** A node that is still starting may need longer. */
-const JOINING_LIMIT_MS = 3_000;
 /** Draining: what nobody takes is offered again. */
 const RETRY_MS = 1_000;
 /** Leaving: what nobody took after this long is given up. */
@@ -45,11 +41,13 @@ export class Segment {
   #left = false;
   #unheard = false;
   readonly #history = new History();
-  readonly #unowned = new Unowned((node) => this.#limitMs(node));
+  readonly #unowned = new Unowned(this.members);
   readonly #accepted = new Accepted();
   /** Processes that may have owned our addresses while we did not hear each other. */
   readonly #healed = new Set<string>();
   readonly #dirty = new Set<Address>();
+  /** Whether some wanted address is not for this node. */
+  #excluded = false;
   #placeDue = false;
   #retryMs = Number.POSITIVE_INFINITY;
   #actions: SegmentAction[] = [];
@@ -102,6 +100,8 @@ export class Segment {
   setWanted(wanted: ReadonlyMap<Address, Wanted>): void {
     const before = this.#wanted;
     this.#wanted = wanted;
+    this.#excluded = [...wanted.values()].some(({ nodes }) => nodes !== null && !nodes.has(this.#options.node));
+    this.#retryMs = Number.NEGATIVE_INFINITY;
     for (const address of before.keys()) if (!wanted.has(address)) this.#dirty.add(address);
     for (const address of wanted.keys()) if (!before.has(address)) this.#dirty.add(address);
     this.#placeDue = true;
@@ -144,6 +144,7 @@ export class Segment {
     this.#placeDue = true;
     this.#plansOutdated = true;
     this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#unowned.limitsChanged();
     if (report.link === before?.report.link) return;
     this.#touch(this.#replication.claimedBy(report.incarnation));
     if (report.link === 'two-way') {
@@ -183,8 +184,8 @@ export class Segment {
 
   /** A frame of another node says that it has the address. Ours has to be the last word where it is ours. */
   contested(address: Address): void {
-    const goesAway = this.#handovers.successorOf(address) !== null;
-    if (this.owns(address) && this.#presence.present && !goesAway) this.#actions.push({ type: 'announce', address });
+    if (this.#handovers.successorOf(address) !== null) return;
+    if (this.owns(address) && this.#presence.present) this.#actions.push({ type: 'announce', address });
   }
 
   /** Why an address cannot be moved to a node, in words; null where it can. */
@@ -220,15 +221,15 @@ export class Segment {
   plans(nowMs: number): TakeoverPlan[] {
     this.#plansOutdated = false;
     if (!this.#mayTake()) return [];
-    const { node, interfaceName } = this.#options;
+    const { node, interfaceName, canTake } = this.#options;
     const input = { wanted: this.#wanted, owners: this.#owners, members: this.members, candidates: this.#candidates };
-    return takeoverPlans({ node, interfaceName, ...input }, nowMs);
+    return takeoverPlans({ node, interfaceName, canTake, ...input }, nowMs);
   }
 
   nextMs(nowMs: number): number {
     let nextMs = Math.min(
       this.#presence.nextMs(nowMs, this.members),
-      this.#replication.nextMs(),
+      this.#replication.nextMs(nowMs),
       this.#handovers.nextMs(),
       this.#accepted.nextMs(),
       this.#leavingSinceMs !== null && !this.#left ? this.#leavingSinceMs + LEAVE_LIMIT_MS : Number.POSITIVE_INFINITY,
@@ -249,7 +250,7 @@ export class Segment {
     this.#expire(nowMs);
     if (this.#placeDue && this.#mayTake()) this.#placeUnowned(nowMs);
     this.#giveAway(nowMs);
-    if (this.#replication.confirm()) this.#touch(this.#replication.own.addresses);
+    this.#touch(this.#replication.confirm(nowMs));
     this.#settle(nowMs);
     this.#leaveWhenDone(nowMs);
     for (const message of [...this.#handovers.takeMessages(nowMs), ...this.#replication.takeMessages(nowMs)]) {
@@ -413,10 +414,6 @@ export class Segment {
     return this.state === 'ready' && this.#usable && !this.#unheard;
   }
 
-  #limitMs(node: string): number {
-    return this.members.get(node)?.report.state === 'joining' ? JOINING_LIMIT_MS : CLAIM_LIMIT_MS;
-  }
-
   /** Who has not claimed what fell to it does not want it. */
   #expire(nowMs: number): void {
     if (!this.#mayTake()) return;
@@ -433,7 +430,9 @@ export class Segment {
       const wish = this.#wanted.get(address);
       return wish ? [[address, wish, this.#history.isNew(address)]] : [];
     });
-    const placed = place(this.#candidates.requests(wanted, nowMs, { self: true }), this.#owners.loads);
+    // What is new is put in place while it is probed.
+    const self = (address: Address) => this.#history.isNew(address) || this.#options.canTake(address);
+    const placed = place(this.#candidates.requests(wanted, nowMs, { self }), this.#owners.loads);
     for (const [address, node] of placed) {
       if (node === this.#options.node) {
         const isNew = this.#history.isNew(address);
@@ -449,6 +448,7 @@ export class Segment {
   /** Addresses of ours that shall go to another node. */
   *#wantsAway(): Generator<Address> {
     const all = this.#draining || this.#leavingSinceMs !== null;
+    if (!all && !this.#excluded) return;
     for (const address of this.#replication.own.addresses) {
       const nodes = this.#wanted.get(address)?.nodes ?? null;
       if (all || (nodes !== null && !nodes.has(this.#options.node))) yield address;
@@ -468,7 +468,7 @@ export class Segment {
       if (wish && this.#handovers.successorOf(address) === null) wanted.push([address, wish, false]);
     }
     if (wanted.length === 0) return;
-    const requests = this.#candidates.requests(wanted, nowMs, { self: false });
+    const requests = this.#candidates.requests(wanted, nowMs, { self: () => false });
     for (const [address, node] of place(requests, this.#owners.loads)) {
       const successor = node === null ? null : this.members.get(node);
       if (successor) this.#handovers.start(address, successor.report.node, successor.report.incarnation, nowMs);
@@ -480,7 +480,12 @@ export class Segment {
   #leaveWhenDone(nowMs: number): void {
     if (this.#leavingSinceMs === null || this.#left) return;
     const alone = !this.members.twoWay().some(({ state }) => state === 'ready');
-    if (!alone && this.#presence.present && this.ownedCount > 0 && nowMs < this.#leavingSinceMs + LEAVE_LIMIT_MS)
+    if (
+      !alone &&
+      this.#presence.present &&
+      this.#replication.own.size > 0 &&
+      nowMs < this.#leavingSinceMs + LEAVE_LIMIT_MS
+    )
       return;
     this.#left = true;
     for (const address of [...this.#replication.own.addresses]) this.#yield(address, 'this node leaves');

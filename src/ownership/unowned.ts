@@ -1,5 +1,10 @@
+import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 
+/** An address that fell to another node is offered to the next one if that has not claimed it after this long. */
+const CLAIM_LIMIT_MS = 500;
+/** A node that is still starting may need longer. */
+const JOINING_LIMIT_MS = 3_000;
 /** What nobody may own now is looked at again after this long. */
 const LOOK_AGAIN_MS = 5_000;
 
@@ -12,9 +17,10 @@ interface Waiting {
 /** Addresses that nobody claims, and which node each has fallen to. Pure. */
 export class Unowned {
   readonly #waiting = new Map<Address, Waiting>();
+  /** No time is over before this. */
+  #earliestMs = Number.POSITIVE_INFINITY;
 
-  /** @param limitMs how long a node may take to claim what has fallen to it */
-  constructor(private readonly limitMs: (node: string) => number) {}
+  constructor(private readonly members: Membership) {}
 
   get size(): number {
     return this.#waiting.size;
@@ -29,7 +35,12 @@ export class Unowned {
   }
 
   add(address: Address, nowMs: number): void {
-    this.#waiting.set(address, { node: null, sinceMs: nowMs });
+    this.#set(address, { node: null, sinceMs: nowMs });
+  }
+
+  /** Nodes may have less time from now on. */
+  limitsChanged(): void {
+    this.#earliestMs = Number.NEGATIVE_INFINITY;
   }
 
   delete(address: Address): void {
@@ -40,14 +51,18 @@ export class Unowned {
   fallTo(address: Address, node: string | null, nowMs: number): void {
     const before = this.#waiting.get(address);
     if (node !== null && before?.node === node) return;
-    this.#waiting.set(address, { node, sinceMs: nowMs });
+    this.#set(address, { node, sinceMs: nowMs });
   }
 
   /** Those whose time is over, with the node that let it pass. They wait for nobody then. */
   takeOverdue(nowMs: number): { readonly address: Address; readonly node: string | null }[] {
     const overdue: { address: Address; node: string | null }[] = [];
+    if (nowMs < this.#earliestMs) return overdue;
+    this.#earliestMs = Number.POSITIVE_INFINITY;
     for (const [address, { node, sinceMs }] of this.#waiting) {
-      if (nowMs < sinceMs + this.#limitOf(node)) continue;
+      const limitMs = sinceMs + this.#limitOf(node);
+      this.#earliestMs = Math.min(this.#earliestMs, limitMs);
+      if (nowMs < limitMs) continue;
       overdue.push({ address, node });
       this.add(address, nowMs);
     }
@@ -55,12 +70,16 @@ export class Unowned {
   }
 
   nextMs(): number {
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { node, sinceMs } of this.#waiting.values()) nextMs = Math.min(nextMs, sinceMs + this.#limitOf(node));
-    return nextMs;
+    return this.#waiting.size > 0 ? this.#earliestMs : Number.POSITIVE_INFINITY;
+  }
+
+  #set(address: Address, waiting: Waiting): void {
+    this.#waiting.set(address, waiting);
+    this.#earliestMs = Math.min(this.#earliestMs, waiting.sinceMs + this.#limitOf(waiting.node));
   }
 
   #limitOf(node: string | null): number {
-    return node === null ? LOOK_AGAIN_MS : this.limitMs(node);
+    if (node === null) return LOOK_AGAIN_MS;
+    return this.members.get(node)?.report.state === 'joining' ? JOINING_LIMIT_MS : CLAIM_LIMIT_MS;
   }
 }

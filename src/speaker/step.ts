@@ -27,6 +27,8 @@ export class Step {
   answersChanged = false;
   /** Whether an address came to be held back, or is no longer. */
   conflictsChanged = false;
+  /** When the first of the claims that were touched has something to do. */
+  dueMs = Number.POSITIVE_INFINITY;
   readonly #changes: ChangedEffect[] = [];
   readonly #probes = new Map<string, Probe>();
   readonly #announcements = new Map<string, Growing<AnnounceEffect>>();
@@ -36,6 +38,7 @@ export class Step {
   run(claim: Claim, act: () => readonly ClaimAction[]): void {
     const { state, reason, answered } = claim;
     for (const action of act()) this.#add(claim, action);
+    this.dueMs = Math.min(this.dueMs, claim.dueMs);
     if (claim.state === state && claim.reason === reason) return;
     const { address, interfaceName, rivalMac } = claim;
     this.#changes.push({
