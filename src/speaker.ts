@@ -333,7 +333,7 @@ export class Speaker {
     if (!needed && nowMs < this.#plansDueMs) return [];
     let changed = needed;
     if (outdated) {
-      const plans = [...this.#segments.values()].flatMap((segment) => segment.plans(nowMs));
+      const plans = [...this.#segments.values()].flatMap((segment) => segment.plans());
       changed ||= plans.length > 0 || (this.#plans?.length ?? 0) > 0;
       this.#plans = plans;
     }

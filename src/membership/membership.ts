@@ -69,9 +69,11 @@ export class Membership {
     return this.#reports(({ report }) => report.link === 'two-way');
   }
 
-  /** Whether every node that is heard hears us. */
-  allTwoWay(): boolean {
-    for (const { report } of this.#peers.values()) if (report.link === 'one-way') return false;
+  /** Whether every node that is heard hears us, those left out that have not done so for long. */
+  allTwoWay(nowMs: number): boolean {
+    for (const { report, linkSinceMs } of this.#peers.values()) {
+      if (report.link === 'one-way' && nowMs - linkSinceMs < ONE_WAY_MS) return false;
+    }
     return true;
   }
 
@@ -113,12 +115,12 @@ export class Membership {
     return deaf > 0;
   }
 
-  /** When {@link isUnheard} may turn true by time alone. */
-  unheardDueMs(nowMs: number): number {
+  /** When {@link isUnheard} or {@link allTwoWay} may change by time alone. */
+  oneWayDueMs(nowMs: number): number {
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const { report, wasTwoWay, linkSinceMs } of this.#peers.values()) {
+    for (const { report, linkSinceMs } of this.#peers.values()) {
       const untilMs = linkSinceMs + ONE_WAY_MS;
-      if (report.link === 'one-way' && !wasTwoWay && untilMs > nowMs) dueMs = Math.min(dueMs, untilMs);
+      if (report.link === 'one-way' && untilMs > nowMs) dueMs = Math.min(dueMs, untilMs);
     }
     return dueMs;
   }

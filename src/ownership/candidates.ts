@@ -2,8 +2,11 @@ import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import type { PlacementRequest } from '../placement/types.js';
 
-/** A node that does not take what falls to it is left out for this long. */
-const UNWILLING_MS = 60_000;
+/**
+ * A node that does not take what falls to it is left out for this long. Not longer: each node finds that out by itself,
+ * and where they disagree two may be armed for one address.
+ */
+const UNWILLING_MS = 5_000;
 
 /** What is wanted of an address on a segment. */
 export interface Wanted {
@@ -15,6 +18,7 @@ export interface Wanted {
 /** Who may own an address now. Equal lists are one array: placement knows them again. Pure. */
 export class Candidates {
   readonly #unwilling = new Map<Address, Map<string, number>>();
+  #nextMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly node: string,
@@ -26,6 +30,26 @@ export class Candidates {
     const nodes = this.#unwilling.get(address) ?? new Map<string, number>();
     nodes.set(node, nowMs + UNWILLING_MS);
     this.#unwilling.set(address, nodes);
+    this.#nextMs = Math.min(this.#nextMs, nowMs + UNWILLING_MS);
+  }
+
+  /** When a node is to be asked again. */
+  nextMs(): number {
+    return this.#nextMs;
+  }
+
+  /** @returns whether there are nodes to be asked again */
+  expire(nowMs: number): boolean {
+    if (nowMs < this.#nextMs) return false;
+    this.#nextMs = Number.POSITIVE_INFINITY;
+    for (const [address, nodes] of this.#unwilling) {
+      for (const [node, untilMs] of nodes) {
+        if (untilMs <= nowMs) nodes.delete(node);
+        else this.#nextMs = Math.min(this.#nextMs, untilMs);
+      }
+      if (nodes.size === 0) this.#unwilling.delete(address);
+    }
+    return true;
   }
 
   /** The node is another process now, or has changed its mind. */
@@ -41,7 +65,6 @@ export class Candidates {
    */
   requests(
     addresses: Iterable<readonly [Address, Wanted, isNew: boolean]>,
-    nowMs: number,
     { self, without = null }: { readonly self: (address: Address) => boolean; readonly without?: string | null },
   ): PlacementRequest[] {
     const heard = this.members.twoWay().filter(({ node }) => node !== without);
@@ -63,10 +86,7 @@ export class Candidates {
       const candidates =
         nodes === null && unwilling === undefined
           ? all
-          : all.filter(
-              (node) =>
-                (nodes === null || nodes.has(node)) && (node === this.node || (unwilling?.get(node) ?? 0) <= nowMs),
-            );
+          : all.filter((node) => (nodes === null || nodes.has(node)) && (node === this.node || !unwilling?.has(node)));
       requests.push({ address, candidates, prefer });
     }
     return requests;

@@ -18,10 +18,15 @@ export interface PlanInput {
 }
 
 /** For each peer: what would fall to this node if that peer were lost, by the rules by which it then does. Pure. */
-export function takeoverPlans(
-  { node, interfaceName, wanted, owners, members, candidates, canTake }: PlanInput,
-  nowMs: number,
-): TakeoverPlan[] {
+export function takeoverPlans({
+  node,
+  interfaceName,
+  wanted,
+  owners,
+  members,
+  candidates,
+  canTake,
+}: PlanInput): TakeoverPlan[] {
   const owned = new Map<string, [Address, Wanted, boolean][]>();
   for (const [address, owner] of owners) {
     const wish = wanted.get(address);
@@ -31,7 +36,7 @@ export function takeoverPlans(
     else owned.set(owner.node, [[address, wish, false]]);
   }
   return members.twoWay().flatMap(({ node: peer, incarnation }): TakeoverPlan[] => {
-    const requests = candidates.requests(owned.get(peer) ?? [], nowMs, { self: canTake, without: peer });
+    const requests = candidates.requests(owned.get(peer) ?? [], { self: canTake, without: peer });
     const heirs = place(requests, owners.loads);
     const addresses = [...heirs].flatMap(([address, heir]) => (heir === node ? [address] : []));
     return addresses.length > 0 ? [{ interfaceName, incarnation, addresses }] : [];

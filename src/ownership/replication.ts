@@ -96,7 +96,7 @@ export class Replication {
    */
   confirm(nowMs: number): Address[] {
     const { own, members } = this;
-    if (own.provisional.size === 0 || nowMs < this.#settledMs() || !members.allTwoWay() || !this.allHeld()) return [];
+    if (own.provisional.size === 0 || !this.isSettled(nowMs)) return [];
     const held = members
       .twoWay()
       .map(({ heldVersion }) => heldVersion)
@@ -113,6 +113,11 @@ export class Replication {
       confirmed.push(address);
     }
     return confirmed;
+  }
+
+  /** Whether nobody came or went of late, and we hold the claims of all. */
+  isSettled(nowMs: number): boolean {
+    return nowMs >= this.#settledMs() && this.members.allTwoWay(nowMs) && this.allHeld();
   }
 
   /** A peer is new here, or back: it hears our claims at once. */
@@ -143,7 +148,7 @@ export class Replication {
 
   nextMs(nowMs: number): number {
     const settledMs = this.#settledMs();
-    return this.own.provisional.size > 0 && settledMs > nowMs ? Math.min(this.#repairMs, settledMs) : this.#repairMs;
+    return settledMs > nowMs ? Math.min(this.#repairMs, settledMs) : this.#repairMs;
   }
 
   #settledMs(): number {

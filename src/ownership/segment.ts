@@ -43,8 +43,8 @@ export class Segment {
   readonly #history = new History();
   readonly #unowned = new Unowned(this.members);
   readonly #accepted = new Accepted();
-  /** Processes that may have owned our addresses while we did not hear each other. */
-  readonly #healed = new Set<string>();
+  /** A node is here that may have owned our addresses while we did not hear each other. */
+  #healed = false;
   readonly #dirty = new Set<Address>();
   /** Whether some wanted address is not for this node. */
   #excluded = false;
@@ -104,8 +104,7 @@ export class Segment {
     this.#retryMs = Number.NEGATIVE_INFINITY;
     for (const address of before.keys()) if (!wanted.has(address)) this.#dirty.add(address);
     for (const address of wanted.keys()) if (!before.has(address)) this.#dirty.add(address);
-    this.#placeDue = true;
-    this.#plansOutdated = true;
+    this.#placeAnew();
   }
 
   setUsable(usable: boolean, nowMs: number): void {
@@ -117,8 +116,7 @@ export class Segment {
   setDraining(draining: boolean): void {
     this.#draining = draining;
     this.#retryMs = Number.NEGATIVE_INFINITY;
-    this.#placeDue = true;
-    this.#plansOutdated = true;
+    this.#placeAnew();
   }
 
   leave(nowMs: number): void {
@@ -137,21 +135,22 @@ export class Segment {
     if (before === undefined) return;
     if (previous && previous.report.incarnation !== report.incarnation) {
       this.#touch(this.#replication.forget(previous.report.incarnation));
-      this.#candidates.welcome(report.node);
     }
     this.#replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
     if (report.link === before?.report.link && report.state === before.report.state) return;
-    this.#placeDue = true;
-    this.#plansOutdated = true;
+    this.#placeAnew();
     this.#retryMs = Number.NEGATIVE_INFINITY;
     this.#unowned.limitsChanged();
+    this.#candidates.welcome(report.node);
     if (report.link === before?.report.link) return;
     this.#touch(this.#replication.claimedBy(report.incarnation));
     if (report.link === 'two-way') {
       this.#replication.greet(nowMs);
-      if (report.state !== 'joining') this.#healed.add(report.incarnation);
+      if (report.state !== 'joining') this.#healed = true;
     } else {
       this.#handovers.endFor(report.node);
+      // Whether or not it counted, some may have followed its claim.
+      for (const address of this.#replication.claimedBy(report.incarnation)) this.contested(address);
     }
   }
 
@@ -218,12 +217,12 @@ export class Segment {
   }
 
   /** What the thread shall take over by itself, for each peer that may die. */
-  plans(nowMs: number): TakeoverPlan[] {
+  plans(): TakeoverPlan[] {
     this.#plansOutdated = false;
     if (!this.#mayTake()) return [];
     const { node, interfaceName, canTake } = this.#options;
     const input = { wanted: this.#wanted, owners: this.#owners, members: this.members, candidates: this.#candidates };
-    return takeoverPlans({ node, interfaceName, canTake, ...input }, nowMs);
+    return takeoverPlans({ node, interfaceName, canTake, ...input });
   }
 
   nextMs(nowMs: number): number {
@@ -232,8 +231,9 @@ export class Segment {
       this.#replication.nextMs(nowMs),
       this.#handovers.nextMs(),
       this.#accepted.nextMs(),
+      this.#candidates.nextMs(),
       this.#leavingSinceMs !== null && !this.#left ? this.#leavingSinceMs + LEAVE_LIMIT_MS : Number.POSITIVE_INFINITY,
-      this.members.unheardDueMs(nowMs),
+      this.members.oneWayDueMs(nowMs),
       !this.#presence.present || this.#wantsAway().next().done ? Number.POSITIVE_INFINITY : this.#retryMs,
     );
     if (this.#mayTake()) nextMs = Math.min(nextMs, this.#unowned.nextMs());
@@ -246,7 +246,7 @@ export class Segment {
     this.#touch(this.#accepted.takeExpired(nowMs));
     this.#checkHeard(nowMs);
     this.#settle(nowMs);
-    this.#heal();
+    this.#heal(nowMs);
     this.#expire(nowMs);
     if (this.#placeDue && this.#mayTake()) this.#placeUnowned(nowMs);
     this.#giveAway(nowMs);
@@ -384,28 +384,23 @@ export class Segment {
 
   /** Listening is over. What is still ours was on hold: clients hear of it again. */
   #arrive(): void {
-    this.#placeDue = true;
-    this.#plansOutdated = true;
+    this.#placeAnew();
     this.#touch(this.#replication.own.addresses);
     for (const address of this.#replication.own.addresses) this.contested(address);
   }
 
-  /** Whoever answered for our addresses beyond the cut has yielded by now, or does when it hears us. */
-  #heal(): void {
-    for (const incarnation of this.#healed) {
-      const peer = this.members.byIncarnation(incarnation);
-      if (peer?.report.link === 'two-way' && !this.#replication.holds(peer.report)) continue;
-      this.#healed.delete(incarnation);
-      for (const address of this.#replication.own.addresses) this.contested(address);
-    }
+  /** Whoever answered for our addresses beyond the cut has yielded by now. What we had to yield ourselves is gone too. */
+  #heal(nowMs: number): void {
+    if (!this.#healed || !this.#replication.isSettled(nowMs)) return;
+    this.#healed = false;
+    for (const address of this.#replication.own.addresses) this.contested(address);
   }
 
   #checkHeard(nowMs: number): void {
     const unheard = this.members.isUnheard(nowMs);
     if (unheard === this.#unheard) return;
     this.#unheard = unheard;
-    this.#placeDue = true;
-    this.#plansOutdated = true;
+    this.#placeAnew();
     if (!unheard) return;
     for (const address of [...this.#replication.own.addresses]) this.#yield(address, 'no other node hears this one');
   }
@@ -416,6 +411,9 @@ export class Segment {
 
   /** Who has not claimed what fell to it does not want it. */
   #expire(nowMs: number): void {
+    if (this.#candidates.expire(nowMs)) {
+      this.#placeAnew();
+    }
     if (!this.#mayTake()) return;
     for (const { address, node } of this.#unowned.takeOverdue(nowMs)) {
       if (node !== null) this.#candidates.refuse(address, node, nowMs);
@@ -432,7 +430,7 @@ export class Segment {
     });
     // What is new is put in place while it is probed.
     const self = (address: Address) => this.#history.isNew(address) || this.#options.canTake(address);
-    const placed = place(this.#candidates.requests(wanted, nowMs, { self }), this.#owners.loads);
+    const placed = place(this.#candidates.requests(wanted, { self }), this.#owners.loads);
     for (const [address, node] of placed) {
       if (node === this.#options.node) {
         const isNew = this.#history.isNew(address);
@@ -468,7 +466,7 @@ export class Segment {
       if (wish && this.#handovers.successorOf(address) === null) wanted.push([address, wish, false]);
     }
     if (wanted.length === 0) return;
-    const requests = this.#candidates.requests(wanted, nowMs, { self: () => false });
+    const requests = this.#candidates.requests(wanted, { self: () => false });
     for (const [address, node] of place(requests, this.#owners.loads)) {
       const successor = node === null ? null : this.members.get(node);
       if (successor) this.#handovers.start(address, successor.report.node, successor.report.incarnation, nowMs);
@@ -490,6 +488,12 @@ export class Segment {
     this.#left = true;
     for (const address of [...this.#replication.own.addresses]) this.#yield(address, 'this node leaves');
     this.#settle(nowMs);
+  }
+
+  /** Who may own what has changed. */
+  #placeAnew(): void {
+    this.#placeDue = true;
+    this.#plansOutdated = true;
   }
 
   #touch(addresses: Iterable<Address>): void {
