@@ -1,6 +1,6 @@
 import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
-import type { PeerReport } from '../responder/types.js';
+import type { Advertisement, PeerReport } from '../responder/types.js';
 import type { PeerClaim } from './judge.js';
 import type { ClaimsChange, ClaimsPage, OwnershipClaim, PeerMessage } from './message.js';
 import { OwnClaims } from './own_claims.js';
@@ -65,14 +65,14 @@ export class Replication {
     return claims;
   }
 
-  /** For the heartbeats. */
-  held(): (readonly [incarnation: string, version: number])[] {
-    const held: (readonly [string, number])[] = [];
+  /** For the heartbeats: what we claim, and what we hold of others' claims. */
+  versions(): Omit<Advertisement, 'state'> {
+    const held: (readonly [incarnation: string, version: number])[] = [];
     for (const { report } of this.members.peers) {
       const version = this.#peers.get(report.incarnation)?.held ?? 0;
       if (report.link !== 'down' && version > 0) held.push([report.incarnation, version]);
     }
-    return held;
+    return { claimsVersion: this.own.version, claimsDigest: this.own.digest, held };
   }
 
   /** Whether we hold what every peer says it claims. */

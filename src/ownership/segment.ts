@@ -88,13 +88,7 @@ export class Segment {
   }
 
   advertisement(): Advertisement {
-    const { own } = this.#replication;
-    return {
-      state: this.state,
-      claimsVersion: own.version,
-      claimsDigest: own.digest,
-      held: this.#replication.held(),
-    };
+    return { state: this.state, ...this.#replication.versions() };
   }
 
   setWanted(wanted: ReadonlyMap<Address, Wanted>): void {
