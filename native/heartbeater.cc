@@ -159,7 +159,9 @@ std::optional<DropReason> Heartbeater::on_frame(const Frame& frame, unsigned slo
   if (frame.size < wire::kEthernetHeaderSize) return DropReason::kTruncated;
   if (wire::load16(frame.bytes + 12) != wire::kEtherTypeHeartbeat) return DropReason::kOtherEtherType;
   if (!wire::equal_mac(frame.bytes, wire::kHeartbeatGroup.data())) return DropReason::kOtherDestination;
-  Segment& on = segment(slot);
+  // What its socket still held when the slot was forgotten.
+  if (!segments_[slot]) return std::nullopt;
+  Segment& on = *segments_[slot];
   const uint8_t* source = frame.bytes + 6;
   wire::HeartbeatFrame parsed;
   switch (wire::parse_heartbeat(frame.bytes, frame.size, parsed)) {

@@ -1,7 +1,7 @@
 // A thousand peers: their list goes out in slices, each frame fits, news go first, and a peer reads it back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Heartbeat, incarnation, READY, SLOT, TestNode } from './heartbeat_segment.js';
+import { encode, type Heartbeat, incarnation, READY, SLOT, TestNode } from './heartbeat_segment.js';
 
 const PEERS = 1000;
 const FIRST = 0x10000;
@@ -11,11 +11,22 @@ const INTERVAL_MS = 500.5;
 function crowd(name = 'host-a') {
   const us = new TestNode(name, 0xa).open(0);
   us.heartbeater.advertise(SLOT, READY, 0);
+  const frames = Array.from({ length: PEERS }, (_, number) =>
+    Buffer.from(
+      encode({
+        node: `host-${number}`,
+        incarnation: incarnation(FIRST + number),
+        intervalMs: INTERVAL_MS,
+        peerCount: PEERS,
+      }),
+    ),
+  );
   const beat = (sequence: number, atMs: number, count = PEERS) => {
-    for (let number = 0; number < count; number += 1) {
-      const fields = { node: `host-${number}`, incarnation: incarnation(FIRST + number), intervalMs: INTERVAL_MS };
-      us.hear({ ...fields, sequence, peerCount: 1000 }, atMs);
+    for (const frame of frames.slice(0, count)) {
+      frame.writeBigUInt64BE(BigInt(sequence), 42);
+      assert.equal(us.heartbeater.frame(SLOT, frame, 2, null, atMs), null);
     }
+    us.collect(atMs);
   };
   return { us, beat };
 }
