@@ -269,6 +269,8 @@ export class Segment {
     const from = this.members.byIncarnation(incarnation)?.report.node ?? null;
     const declined: Address[] = [];
     for (const address of addresses) {
+      // It asks again for what we own already: it has not heard our claim.
+      if (this.owns(address)) this.#replication.greet(nowMs);
       // Without the owner's term ours would not count; it asks again.
       if (this.owns(address) || this.#replication.claimOf(incarnation, address) === null) continue;
       const wanted = this.#wanted.get(address);
