@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_CONFIG'
   | 'ERR_STATUS_UNREACHABLE'
   | 'ERR_ALREADY_RUNNING'
+  | 'ERR_REFUSED'
   | 'ERR_TOOL_MISSING';
 
 export interface ErrorDetails {

@@ -10,8 +10,8 @@ const MAX_NAMED = 5;
 
 const MEANING: Record<ClaimState, string> = {
   waiting: 'waits',
-  standby: 'is watched; another node owns it',
   probing: 'is probed',
+  standby: 'is left to another node',
   tentative: 'is answered, tentatively',
   newcomer: 'is answered, and yields to any other user',
   owned: 'is answered and defended',

@@ -3,16 +3,20 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { cleanupCommand } from './cleanup.js';
 import { describeError, EXIT_OK, EXIT_USAGE } from './cli_error.js';
+import { drainCommand, undrainCommand } from './drain.js';
 import { labCommand } from './lab.js';
+import { moveCommand } from './move.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
 
 // A command's file holds its options and loads the rest within its action, so that help costs next to nothing.
-const COMMANDS = [runCommand, statusCommand, cleanupCommand, labCommand];
+const COMMANDS = [runCommand, statusCommand, drainCommand, undrainCommand, moveCommand, cleanupCommand, labCommand];
 
 function program(): Command {
   const root = new Command('arpeggio')
-    .description('Layer-2 service IPs: answers ARP and NDP for them on this node, fast and by the RFCs.')
+    .description(
+      'Layer-2 service IPs: nodes share them, answer ARP and NDP for them by the RFCs, and replace each other at once.',
+    )
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
@@ -25,6 +29,7 @@ Exit codes: 0 fine, 1 failed, 2 bad command line or configuration.
 Examples:
   arpeggio run --config arpeggio.yaml    speak for the service IPs of a file
   arpeggio status                        who answers for what, since when, why
+  arpeggio drain                         give the service IPs to the other nodes, without a lost packet
   arpeggio cleanup                       after a stop: take the service IPs off this node
   arpeggio lab                           see it work, in network namespaces of its own`,
     )

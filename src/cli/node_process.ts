@@ -1,26 +1,37 @@
 // The shell around the speaker: gives it events and time, carries out its effects.
+import { isDeepStrictEqual } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MOVED_SCHEDULE } from '../claim/timing.js';
 import { monotonicMs, WallTime } from '../clock.js';
 import type { Config } from '../config/config.js';
 import { eligibleInterfaces } from '../config/interfaces.js';
 import type { Logger } from '../log.js';
-import type { Address } from '../net/address.js';
+import { decode } from '../ownership/codec.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
 import type { LinkInfo, ResponderEvent } from '../responder/types.js';
-import { kernelAnswers, readArpIgnore } from '../serve/kernel_answers.js';
-import { LoopbackServer } from '../serve/loopback_server.js';
-import { type Effect, Speaker, type SpeakerEvent } from '../speaker.js';
+import { Speaker, type SpeakerEvent } from '../speaker.js';
+import type { CommandHandlers } from '../status/commands.js';
 import type { Health, Status } from '../status/schema.js';
-import { logChanges } from './change_log.js';
+import { DrainedFile } from './drained_file.js';
+import { EffectRunner } from './effects.js';
+import { HeartbeatTrouble } from './heartbeat_trouble.js';
+import { newIncarnation } from './incarnation.js';
+import { KernelCheck } from './kernel_check.js';
+import { logLinkEvent, portAfter } from './link_events.js';
+import { MoveRecord } from './move_record.js';
+import { NodeCommands } from './node_commands.js';
+import { PeerLog } from './peer_log.js';
+import { Serving } from './serving.js';
+import { SharedSegments } from './shared_segments.js';
 import { type PortState, statusReport } from './status_report.js';
 
-/** The dead-man switch: a control plane that stands still this long stops answering for its node. */
-const TABLE_LIFETIME_MS = 5_000;
+/** The table's life is prolonged, and what is judged by time looked at. */
 const RENEW_MS = 1_000;
-const SERVE_RETRY_MS = 5_000;
-/** Links come in bursts; the check of what the kernel would answer can wait for their end. */
-const KERNEL_CHECK_DELAY_MS = 500;
+/** The speaker gives up after 3 s of handing over; whatever happens, the process ends. */
+const LEAVE_LIMIT_MS = 3_500;
+/** Three heartbeats say that this node leaves, within 10 ms. */
+const LEAVING_HEARTBEATS_MS = 25;
 
 export interface NodeProcessOptions {
   readonly config: Config;
@@ -32,36 +43,81 @@ export interface NodeProcessOptions {
 
 export class NodeProcess {
   readonly #options: NodeProcessOptions;
+  /** Name, cluster and timings of the start; a reload changes none of them. */
+  readonly #node: string;
   readonly #log: Logger;
   readonly #wallTime = new WallTime();
-  readonly #speaker = new Speaker({
-    node: 'x',
-    incarnation: '0000000000000001',
-    heartbeat: { intervalMs: 50, multiplier: 3 },
-    random: Math.random,
-  });
+  readonly #speaker: Speaker;
   readonly #responder: Responder;
+  readonly #effects: EffectRunner;
+  readonly #serving: Serving;
+  readonly #kernelCheck: KernelCheck;
+  readonly #moves: MoveRecord;
+  readonly #peerLog: PeerLog;
+  readonly #trouble: HeartbeatTrouble;
+  readonly #shared: SharedSegments;
+  readonly #commands: NodeCommands;
   readonly #ports = new Map<string, PortState>();
   #config: Config;
   #links: readonly LinkInfo[];
-  /** Opened by the first `serve: loopback`, and kept: it does one thing after the other, however fast reloads come. */
-  #loopbackServer: LoopbackServer | null = null;
-  #state: Status['state'] = 'joining';
-  #publishedMs = monotonicMs();
-  #serve: Extract<Effect, { type: 'serve' }> | null = null;
-  #kernelWarnings: readonly string[] = [];
-  #timers: { wake?: NodeJS.Timeout; renew?: NodeJS.Timeout; serve?: NodeJS.Timeout; check?: NodeJS.Timeout } = {};
+  #started = false;
+  #ended = false;
+  #wake: NodeJS.Timeout | undefined;
+  #renew: NodeJS.Timeout | undefined;
+  /** Called when the speaker has given everything away. */
+  #onStopped: (() => void) | null = null;
 
   /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_ALREADY_RUNNING, ERR_SYSTEM */
   constructor(options: NodeProcessOptions) {
+    const { config, stateFile } = options;
+    const { node, cluster, heartbeat } = config;
+    const { intervalMs, multiplier, keys } = heartbeat;
+    const log = options.log.child({ module: 'speaker' });
+    const incarnation = newIncarnation();
     this.#options = options;
-    this.#config = options.config;
-    this.#log = options.log.child({ module: 'speaker' });
+    this.#config = config;
+    this.#node = node;
+    this.#log = log;
     this.#links = listLinks();
+    this.#speaker = new Speaker({ node, incarnation, random: Math.random, heartbeat: { intervalMs, multiplier } });
     this.#responder = new Responder({
       onEvent: (event) => this.#onEvent(event),
       linkSchedule: { ipv4Ms: MOVED_SCHEDULE.ipv4, ipv6Ms: MOVED_SCHEDULE.ipv6 },
+      heartbeat: { node, cluster, incarnation, intervalMs, multiplier, keys },
     });
+    this.#peerLog = new PeerLog(log);
+    this.#trouble = new HeartbeatTrouble(log, node, keys.length > 0);
+    this.#shared = new SharedSegments(log);
+    this.#moves = new MoveRecord({
+      node,
+      log,
+      nowMs: monotonicMs,
+      after: (ms, act) => void setTimeout(act, ms).unref(),
+    });
+    this.#serving = new Serving({
+      stateFile,
+      log: options.log,
+      links: () => this.#links,
+      onServed: (generation) => this.#step({ type: 'served', generation }),
+    });
+    this.#effects = new EffectRunner(
+      { responder: this.#responder, log, moves: this.#moves, serve: (effect) => this.#serving.serve(effect) },
+      monotonicMs(),
+    );
+    this.#kernelCheck = new KernelCheck(log, () => ({
+      interfaces: this.#interfaces(),
+      serviceIps: new Set(this.#speaker.desired.keys()),
+    }));
+    this.#commands = new NodeCommands({
+      node,
+      speaker: this.#speaker,
+      drainedFile: new DrainedFile(stateFile),
+      step: (event) => this.#step(event),
+    });
+  }
+
+  get commands(): CommandHandlers {
+    return this.#commands;
   }
 
   start(): void {
@@ -70,9 +126,16 @@ export class NodeProcess {
     if (scheduling === 'normal' && nice === 0) {
       this.#log.info('normal priority; CAP_SYS_NICE permits the packet thread to answer on time under load');
     }
-    this.#state = 'ready';
+    this.#started = true;
+    this.#commands.resume();
+    if (this.#commands.drainProgress().state === 'drained') {
+      this.#log.warn('this node was drained before it was started, and stays so; arpeggio undrain ends it');
+    }
     this.configure(this.#config);
-    this.#timers.renew = setInterval(() => this.#responder.renew(TABLE_LIFETIME_MS), RENEW_MS);
+    this.#renew = setInterval(() => {
+      this.#effects.renew();
+      this.#peerLog.tick(monotonicMs());
+    }, RENEW_MS);
   }
 
   /**
@@ -80,34 +143,51 @@ export class NodeProcess {
    * @throws {ArpeggioError} ERR_ALREADY_RUNNING while another process uses the state file; nothing has changed then
    */
   configure(config: Config): void {
-    if (config.serve === 'loopback') {
-      this.#loopbackServer ??= LoopbackServer.open({
-        stateFile: this.#options.stateFile,
-        log: this.#options.log.child({ module: 'serve' }),
-      });
-    }
+    this.#serving.prepare(config.serve);
     const previous = this.#config;
     this.#config = config;
-    if (previous.node !== config.node || JSON.stringify(previous.status) !== JSON.stringify(config.status)) {
-      this.#log.warn('node and status of the changed configuration take effect at the next start');
+    if (!isDeepStrictEqual(fixedPart(previous), fixedPart(config))) {
+      this.#log.warn(
+        'node, cluster, heartbeat timings and status of the changed configuration take effect at the next start',
+      );
     }
+    if (!isDeepStrictEqual(previous.heartbeat.keys, config.heartbeat.keys)) this.#setKeys(config.heartbeat.keys);
+    this.#serving.setMode(config.serve);
     this.#step({ type: 'usable', interfaces: this.#usable() });
     this.#step({ type: 'desired', desired: config.desired, interfaces: this.#interfaces() });
-    if (previous.serve !== config.serve) this.#changeServe();
-    this.#checkKernelSoon();
+    this.#kernelCheck.soon();
   }
 
-  /** Stops answering. Addresses stay on `lo`. */
-  stop(): void {
-    this.#state = 'leaving';
+  /**
+   * Hands everything over to other nodes, stops answering, and tells them that this node is gone; at once if `hurry` is
+   * aborted. Addresses stay on `lo`.
+   */
+  async leave(hurry: AbortSignal): Promise<void> {
+    this.#serving.end();
+    this.#kernelCheck.end();
+    if (!this.#started) return;
+    this.#commands.leave();
+    const stopped = new Promise<void>((resolve) => {
+      this.#onStopped = resolve;
+    });
     this.#step({ type: 'stop' });
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    const abort = new AbortController();
+    const signal = AbortSignal.any([hurry, abort.signal]);
+    const limit = sleep(LEAVE_LIMIT_MS, undefined, { signal }).catch(() => {});
+    await Promise.race([stopped, limit]);
+    abort.abort();
+    this.#effects.leave();
+    this.#moves.flush();
+    await sleep(LEAVING_HEARTBEATS_MS);
   }
 
   async close(): Promise<void> {
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#ended = true;
+    clearTimeout(this.#wake);
+    clearInterval(this.#renew);
+    this.#kernelCheck.end();
     this.#responder.close();
-    await this.#loopbackServer?.close();
+    await this.#serving.close();
   }
 
   describe(): { interfaces: readonly string[]; filter: string; priority: string } {
@@ -116,25 +196,33 @@ export class NodeProcess {
   }
 
   health(): Health {
-    return this.#state === 'ready'
-      ? { ok: true, reason: null }
-      : { ok: false, reason: `the speaker is ${this.#state}` };
+    const { state } = this.#commands;
+    const ok = state !== 'joining' && state !== 'leaving' && this.#started;
+    return ok ? { ok, reason: null } : { ok, reason: `the speaker is ${state}` };
   }
 
   status(): Status {
+    const nowMs = monotonicMs();
     return statusReport({
-      config: this.#config,
-      state: this.#state,
-      nowMs: monotonicMs(),
+      node: this.#node,
+      state: this.#started ? this.#commands.state : 'joining',
+      nowMs,
       iso: (ms) => this.#wallTime.iso(ms),
       links: this.#links,
       ports: this.#ports,
       speaker: this.#speaker,
+      heardMs: (peer) => this.#peerLog.heardMs(peer),
+      moves: this.#moves.list((ms) => this.#wallTime.iso(ms)),
       responder: { filter: this.#responder.describe().filter, priority: this.#priority() },
-      tableAgeMs: monotonicMs() - this.#publishedMs,
+      tableAgeMs: nowMs - this.#effects.publishedMs,
       addressCounters: this.#responder.addressCounters(),
       interfaceCounters: this.#responder.interfaceCounters(),
-      warnings: [...this.#kernelWarnings, ...this.#options.configProblems()],
+      warnings: [
+        ...this.#shared.warnings(this.#open()),
+        ...this.#trouble.warnings(nowMs),
+        ...this.#kernelCheck.warnings,
+        ...this.#options.configProblems(),
+      ],
     });
   }
 
@@ -148,133 +236,93 @@ export class NodeProcess {
     return this.#config.interfaces ?? eligibleInterfaces(this.#links);
   }
 
-  /** Where the packet thread can send: what is probed before that is heard by nobody. */
+  /** Where the packet thread can send, in the node's order. */
+  #open(): string[] {
+    return this.#interfaces().filter((name) => this.#ports.get(name)?.state === 'open');
+  }
+
+  /** What is probed before that is heard by nobody. */
   #usable(): ReadonlySet<string> {
-    return new Set([...this.#ports].filter(([, { state }]) => state === 'open').map(([name]) => name));
+    return this.#shared.usable(this.#open());
   }
 
   #step(event: SpeakerEvent): void {
     const nowMs = monotonicMs();
-    const changes: Extract<Effect, { type: 'changed' }>[] = [];
-    for (const effect of this.#speaker.step(event, nowMs)) {
-      switch (effect.type) {
-        case 'publish':
-          this.#responder.publish(effect.table, TABLE_LIFETIME_MS);
-          this.#publishedMs = nowMs;
-          break;
-        case 'probe':
-          this.#responder.probe(effect.addresses, effect.interfaceName, effect.offsetsMs);
-          break;
-        case 'announce': {
-          const { ipv4: ipv4Ms, ipv6: ipv6Ms } = effect.schedule;
-          this.#responder.announce(effect.addresses, effect.interfaceName, { ipv4Ms, ipv6Ms }, effect.urgent);
-          break;
-        }
-        case 'serve':
-          this.#serve = effect;
-          this.#doServe();
-          break;
-        case 'changed':
-          changes.push(effect);
-          break;
-      }
-    }
-    logChanges(this.#log, changes);
+    this.#effects.run(this.#speaker.step(event, nowMs), nowMs);
+    if (this.#speaker.stopped) this.#onStopped?.();
     this.#scheduleWake();
   }
 
   #scheduleWake(): void {
-    clearTimeout(this.#timers.wake);
+    clearTimeout(this.#wake);
     const nextMs = this.#speaker.nextMs(monotonicMs());
-    if (nextMs === null || this.#state === 'leaving') return;
+    if (nextMs === null || this.#ended) return;
     const delayMs = Math.max(0, Math.ceil(nextMs - monotonicMs()));
-    this.#timers.wake = setTimeout(() => this.#step({ type: 'tick' }), delayMs);
+    this.#wake = setTimeout(() => this.#step({ type: 'tick' }), delayMs);
   }
 
-  /** null: somebody else serves the addresses. */
-  get #loopback(): LoopbackServer | null {
-    return this.#config.serve === 'loopback' ? this.#loopbackServer : null;
-  }
-
-  #changeServe(): void {
-    if (this.#config.serve === 'none') {
-      this.#loopbackServer?.cleanup().catch((error: unknown) => {
-        this.#log.error({ err: error }, 'service IPs are left on lo; after a stop, arpeggio cleanup takes them off');
-      });
-    }
-    this.#doServe();
-  }
-
-  #doServe(): void {
-    clearTimeout(this.#timers.serve);
-    const serve = this.#serve;
-    if (!serve) return;
-    const done = (): void => this.#step({ type: 'served', generation: serve.generation });
-    if (!this.#loopback) {
-      // After this step: the effects that follow come first.
-      queueMicrotask(done);
-      return;
-    }
-    void this.#loopback.setInterfaces(this.#links.filter(speaksArp)).catch(() => {});
-    this.#whenServed(this.#loopback.setAddresses(serve.addresses).then(done));
-  }
-
-  /** What could not be served is not answered, and tried again. */
-  #whenServed(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.#log.error({ err: error }, 'the service IPs cannot be put on lo, so they are not answered; trying again');
-      if (this.#state === 'leaving') return;
-      clearTimeout(this.#timers.serve);
-      this.#timers.serve = setTimeout(() => this.#doServe(), SERVE_RETRY_MS);
-    });
+  #setKeys(keys: readonly Uint8Array[]): void {
+    this.#responder.setKeys(keys);
+    this.#trouble.signs = keys.length > 0;
+    this.#log.info({ keys: keys.length }, 'the keys of heartbeats have changed');
   }
 
   #onEvent(event: ResponderEvent): void {
     switch (event.type) {
-      case 'links':
-        this.#onLinks(event.links);
+      case 'peer':
+        this.#peerLog.report(event.peer, monotonicMs());
+        this.#step(event);
+        break;
+      case 'message':
+        this.#onMessage(event);
+        break;
+      case 'took':
+        this.#moves.took(event);
+        this.#step(event);
+        break;
+      case 'held':
+        this.#log.warn(
+          { interface: event.interfaceName, reason: event.reason },
+          `${event.interfaceName} is silent until its peers have been heard (${event.reason})`,
+        );
+        this.#step(event);
+        break;
+      case 'confirmed':
+        this.#moves.confirmed(event);
+        break;
+      case 'heartbeat-refused':
+        this.#trouble.refused(event, monotonicMs());
+        break;
+      case 'name-in-use':
+        this.#trouble.nameInUse(event, monotonicMs());
+        break;
+      case 'same-segment':
+        this.#shared.add(event.interfaceName, event.otherInterfaceName);
+        this.#step({ type: 'usable', interfaces: this.#usable() });
         break;
       case 'rival':
         this.#step(event);
         break;
-      case 'port-opened':
-        this.#log.info({ interface: event.interfaceName, mac: event.mac }, `${event.interfaceName} is open`);
-        this.#setPort(event.interfaceName, { state: 'open', reason: null });
+      case 'links':
+        this.#onLinks(event.links);
         break;
-      case 'port-closed':
-        this.#log.warn(
-          { interface: event.interfaceName, reason: event.reason },
-          `${event.interfaceName} is not usable`,
-        );
-        this.#setPort(event.interfaceName, { state: 'waiting', reason: event.reason });
-        break;
-      case 'port-failed':
-        this.#log.error(
-          { interface: event.interfaceName, reason: event.error },
-          `${event.interfaceName} cannot be opened`,
-        );
-        this.#setPort(event.interfaceName, { state: 'failed', reason: event.error });
-        break;
-      case 'links-failed':
-        this.#log.error({ reason: event.error }, 'the interfaces cannot be read; trying again at the next change');
-        break;
-      case 'filter-fallback':
-        this.#log.warn(
-          { reason: event.reason },
-          'the table does not fit the eBPF filter; the classic filter is in use',
-        );
-        break;
-      case 'table-expired':
-        this.#log.error('the control plane stood still; nothing was answered until now');
-        break;
-      case 'events-lost':
-        this.#log.warn({ count: event.count }, 'too many events; some conflicts may be noticed later');
-        break;
+      default:
+        this.#onLinkEvent(event);
     }
   }
 
-  #setPort(interfaceName: string, port: PortState): void {
-    this.#ports.set(interfaceName, port);
+  #onMessage({ interfaceName, node, incarnation, body }: Extract<ResponderEvent, { type: 'message' }>): void {
+    const message = decode(body);
+    // Of a later release, or not meant for us to read.
+    if (message === null) this.#log.debug({ peer: node, interface: interfaceName }, 'a message that cannot be read');
+    else this.#step({ type: 'message', interfaceName, node, incarnation, message });
+  }
+
+  #onLinkEvent(event: Parameters<typeof logLinkEvent>[1]): void {
+    logLinkEvent(this.#log, event);
+    const port = portAfter(event);
+    if (!port) return;
+    this.#ports.set(port.interfaceName, port.state);
     this.#step({ type: 'usable', interfaces: this.#usable() });
   }
 
@@ -289,25 +337,12 @@ export class NodeProcess {
     if (before.join('/') !== after.join('/')) {
       this.#step({ type: 'desired', desired: this.#config.desired, interfaces: after });
     }
-    if (this.#loopback) this.#whenServed(this.#loopback.setInterfaces(links.filter(speaksArp)));
-    this.#checkKernelSoon();
-  }
-
-  /** The kernel must not answer as well, or clients see two MACs. */
-  #checkKernelSoon(): void {
-    clearTimeout(this.#timers.check);
-    this.#timers.check = setTimeout(() => this.#checkKernel(), KERNEL_CHECK_DELAY_MS);
-  }
-
-  #checkKernel(): void {
-    const names = this.#interfaces();
-    const serviceIps: ReadonlySet<Address> = new Set(this.#speaker.desired.keys());
-    const warnings = kernelAnswers(listLinks(), names, serviceIps, readArpIgnore(names)).map(({ warning }) => warning);
-    for (const warning of warnings) if (!this.#kernelWarnings.includes(warning)) this.#log.warn(warning);
-    this.#kernelWarnings = warnings;
+    this.#serving.linksChanged();
+    this.#kernelCheck.soon();
   }
 }
 
-function speaksArp({ ethernet, noArp, loopback }: LinkInfo): boolean {
-  return ethernet && !noArp && !loopback;
+/** What only a start brings into force. */
+function fixedPart({ node, cluster, status, heartbeat: { intervalMs, multiplier } }: Config): unknown {
+  return { node, cluster, status, intervalMs, multiplier };
 }

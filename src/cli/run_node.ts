@@ -12,7 +12,7 @@ import type { RunOptions } from './run.js';
 
 const MAX_WARNINGS_SHOWN = 20;
 
-/** Runs until SIGTERM or SIGINT. */
+/** Runs until SIGTERM or SIGINT, and then until everything is handed over; a second signal does not wait for that. */
 export async function runNode(options: RunOptions): Promise<void> {
   const log = await createLogger({ level: chooseLogLevel(options.logLevel ?? null) });
   const configLog = log.child({ module: 'config' });
@@ -48,8 +48,9 @@ export async function runNode(options: RunOptions): Promise<void> {
       socket: options.socket ?? config.status.socket,
       listen: config.status.listen,
       handlers: { status: () => running.status(), health: () => running.health() },
+      commands: running.commands,
     });
-    const stopped = untilStopped(() => source.reload(), log);
+    const signals = new Signals(() => source.reload(), log);
     try {
       logWarnings(configLog, warnings);
       running.start();
@@ -59,11 +60,12 @@ export async function runNode(options: RunOptions): Promise<void> {
         `${config.node} speaks for ${config.desired.services.length} services`,
       );
       source.start();
-      await stopped;
+      await signals.stopped;
     } finally {
       source.close();
-      running.stop();
+      await running.leave(signals.hurry);
       await status.close();
+      signals.close();
     }
   } finally {
     await running.close();
@@ -71,16 +73,48 @@ export async function runNode(options: RunOptions): Promise<void> {
   log.info('stopped');
 }
 
-/** Signal handlers are attached here and nowhere else, and are gone when this resolves. */
-function untilStopped(reload: () => void, log: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    const onStop = (signal: NodeJS.Signals): void => {
-      log.info(`${signal}: stopping`);
-      process.off('SIGHUP', reload).off('SIGTERM', onStop).off('SIGINT', onStop);
-      resolve();
-    };
-    process.on('SIGHUP', reload).on('SIGTERM', onStop).on('SIGINT', onStop);
-  });
+/** Signal handlers are attached here and nowhere else, and are gone after close(). */
+class Signals {
+  /** Resolves with the first SIGTERM or SIGINT. */
+  readonly stopped: Promise<void>;
+  readonly #hurry = new AbortController();
+  readonly #reload: () => void;
+  readonly #log: Logger;
+  #resolve: (() => void) | null = null;
+
+  constructor(reload: () => void, log: Logger) {
+    this.#reload = reload;
+    this.#log = log;
+    this.stopped = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    process.on('SIGHUP', this.#onHangUp).on('SIGTERM', this.#onStop).on('SIGINT', this.#onStop);
+  }
+
+  /** Aborted by the second one. */
+  get hurry(): AbortSignal {
+    return this.#hurry.signal;
+  }
+
+  close(): void {
+    process.off('SIGHUP', this.#onHangUp).off('SIGTERM', this.#onStop).off('SIGINT', this.#onStop);
+  }
+
+  readonly #onHangUp = (): void => {
+    if (this.#resolve) this.#reload();
+  };
+
+  readonly #onStop = (signal: NodeJS.Signals): void => {
+    const first = this.#resolve;
+    this.#resolve = null;
+    if (!first) {
+      this.#log.info(`${signal} again: not waiting for other nodes`);
+      this.#hurry.abort();
+      return;
+    }
+    this.#log.info(`${signal}: stopping`);
+    first();
+  };
 }
 
 /** What an earlier process has left on `lo` is ours, not the node's own. */

@@ -1,10 +1,9 @@
 import type { Claim } from '../claim/claim.js';
-import type { Config } from '../config/config.js';
 import type { Address } from '../net/address.js';
 import type { AddressCounters as ResponderAddressCounters } from '../responder/responder.js';
-import type { LinkInfo } from '../responder/types.js';
-import type { Speaker } from '../speaker.js';
-import type { AddressStatus, Counters, InterfaceStatus, Status } from '../status/schema.js';
+import type { DesiredAddress } from '../desired/desired.js';
+import type { LinkInfo, PeerReport } from '../responder/types.js';
+import type { AddressStatus, Counters, InterfaceStatus, MoveStatus, PeerStatus, Status } from '../status/schema.js';
 import { VERSION } from '../version.js';
 
 export interface PortState {
@@ -12,15 +11,42 @@ export interface PortState {
   readonly reason: string | null;
 }
 
+/** Who owns an address on a segment, as this node sees it. */
+export interface Owner {
+  readonly node: string;
+  readonly term: number;
+  readonly firm: boolean;
+  readonly sinceMs: number;
+}
+
+/** What of a claim is shown. */
+export type ClaimView = Pick<
+  Claim,
+  'interfaceName' | 'state' | 'answered' | 'sinceMs' | 'reason' | 'rivalMac' | 'retryMs'
+>;
+
+/** What of the speaker is shown. */
+export interface SpeakerView {
+  readonly desired: ReadonlyMap<Address, DesiredAddress>;
+  readonly claims: ReadonlyMap<Address, readonly ClaimView[]>;
+  readonly interfaces: readonly string[];
+  ownerOf(address: Address, interfaceName: string): Owner | null;
+  peers(interfaceName: string): readonly PeerReport[];
+}
+
 export interface ReportInput {
-  readonly config: Config;
+  /** This node. */
+  readonly node: string;
   readonly state: Status['state'];
   /** Monotonic, as the claims' times are. */
   readonly nowMs: number;
   readonly iso: (monotonicMs: number) => string;
   readonly links: readonly LinkInfo[];
   readonly ports: ReadonlyMap<string, PortState>;
-  readonly speaker: Speaker;
+  readonly speaker: SpeakerView;
+  /** When a peer was last heard, monotonic; null where that is not known. */
+  readonly heardMs: (peer: PeerReport) => number | null;
+  readonly moves: readonly MoveStatus[];
   readonly responder: { readonly filter: 'ebpf' | 'classic'; readonly priority: string };
   readonly tableAgeMs: number;
   readonly addressCounters: ReadonlyMap<Address, ResponderAddressCounters>;
@@ -38,15 +64,16 @@ export function statusReport(input: ReportInput): Status {
   const interfaces = input.speaker.interfaces.map((name) => interfaceStatus(name, input));
   const open = new Set(interfaces.filter(({ state }) => state === 'open').map(({ name }) => name));
   return {
-    node: input.config.node,
+    node: input.node,
     version: VERSION,
     state: input.state,
     time: input.iso(input.nowMs),
     process: { pid: process.pid, uptimeMs: Math.round(process.uptime() * 1000), rssBytes: process.memoryUsage.rss() },
     responder: { ...input.responder, tableAgeMs: Math.round(input.tableAgeMs) },
     interfaces,
-    peers: [],
+    peers: interfaces.flatMap(({ name }) => input.speaker.peers(name).map((peer) => peerStatus(peer, input))),
     addresses: [...input.speaker.claims].map(([address, claims]) => addressStatus(address, claims, open, input)),
+    moves: [...input.moves],
     counters: totals(input.interfaceCounters),
     warnings: [...input.warnings],
   };
@@ -65,25 +92,43 @@ function interfaceStatus(name: string, { links, ports }: ReportInput): Interface
   return { name, index, mac: mac || null, up, carrier, state, reason };
 }
 
+function peerStatus(peer: PeerReport, { heardMs, nowMs }: ReportInput): PeerStatus {
+  const { node, interfaceName, state, link, mac, intervalMs, multiplier } = peer;
+  const lastMs = heardMs(peer);
+  return {
+    node,
+    interface: interfaceName,
+    state: link === 'down' ? 'down' : state,
+    link,
+    mac,
+    lastHeardMs: lastMs === null ? null : Math.max(0, Math.round(nowMs - lastMs)),
+    intervalMs,
+    multiplier,
+  };
+}
+
 function addressStatus(
   address: Address,
-  claims: readonly Claim[],
+  claims: readonly ClaimView[],
   open: ReadonlySet<string>,
-  { config, iso, speaker, addressCounters, nowMs }: ReportInput,
+  { iso, speaker, addressCounters, nowMs }: ReportInput,
 ): AddressStatus {
   const answeredAt = claims.find(({ answered, interfaceName }) => answered && open.has(interfaceName));
   const shown = answeredAt ?? claims.find(({ answered }) => answered) ?? claims[0];
+  const owners = claims.map(({ interfaceName }) => speaker.ownerOf(address, interfaceName));
+  const owner = owners.find((candidate) => candidate !== null) ?? null;
   return {
     address,
-    owner: answeredAt ? config.node : null,
+    owner: owner?.node ?? null,
     answering: answeredAt !== undefined,
-    term: 0,
-    since: iso(shown?.sinceMs ?? nowMs),
+    term: owner?.term ?? 0,
+    since: iso(Math.max(shown?.sinceMs ?? nowMs, owner?.sinceMs ?? 0)),
     reason: reasonOf(shown, answeredAt !== undefined),
     services: [...(speaker.desired.get(address)?.services ?? [])],
-    interfaces: claims.map(({ interfaceName, state, sinceMs, reason, rivalMac, retryMs }) => ({
+    interfaces: claims.map(({ interfaceName, state, sinceMs, reason, rivalMac, retryMs }, index) => ({
       name: interfaceName,
       state,
+      ...ownerThere(owners[index] ?? null, iso),
       since: iso(sinceMs),
       reason,
       rivalMac,
@@ -93,7 +138,12 @@ function addressStatus(
   };
 }
 
-function reasonOf(claim: Claim | undefined, answering: boolean): string {
+function ownerThere(owner: Owner | null, iso: ReportInput['iso']) {
+  if (!owner) return { owner: null, term: 0, firm: false, ownedSince: null };
+  return { owner: owner.node, term: owner.term, firm: owner.firm, ownedSince: iso(owner.sinceMs) };
+}
+
+function reasonOf(claim: ClaimView | undefined, answering: boolean): string {
   if (!claim) return 'no interface is selected for it';
   if (!answering && claim.answered) return `${claim.interfaceName} is not usable`;
   return claim.reason;
@@ -116,6 +166,12 @@ function totals(interfaceCounters: ReportInput['interfaceCounters']): Counters {
     probes: sum('probes'),
     sendErrors: sum('send-errors'),
     ringDrops: sum('ring-drops'),
+    heartbeatsSent: sum('heartbeats-sent'),
+    heartbeatsHeard: sum('heartbeats-received'),
+    heartbeatsRefused: Object.entries(drops).reduce(
+      (total, [name, count]) => (name.startsWith('heartbeat-') ? total + count : total),
+      0,
+    ),
     drops,
   };
 }

@@ -205,7 +205,7 @@ export class ArpeggioNode {
   /** Forgets what an earlier process has left on the host, as a machine does that starts anew. */
   async reboot(): Promise<void> {
     await this.host.batch(['addr flush dev lo scope global']);
-    await rm(this.statePath, { force: true });
+    for (const path of [this.statePath, join(this.directory, 'serve.drained')]) await rm(path, { force: true });
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {

@@ -3,7 +3,7 @@ import { ArpeggioError } from '../errors.js';
 import { STATUS_PATH } from './paths.js';
 import { type Status, statusSchema } from './schema.js';
 
-export interface FetchStatusOptions {
+export interface AskOptions {
   socket: string;
   /** Default: 5000 */
   timeoutMs?: number;
@@ -19,25 +19,57 @@ export interface FetchedStatus {
  * Asks the speaker behind a unix socket for its status.
  * @throws ArpeggioError ERR_STATUS_UNREACHABLE that says what to do
  */
-export async function fetchStatus({ socket, timeoutMs = 5000 }: FetchStatusOptions): Promise<FetchedStatus> {
-  const { code, text } = await get(socket, timeoutMs);
+export async function fetchStatus(options: AskOptions): Promise<FetchedStatus> {
+  const { socket } = options;
+  const { code, text } = await ask('GET', STATUS_PATH, options);
   if (code !== 200)
     throw unreachable(`${socket} answered with HTTP status ${code}, not with a status: ${text.trim().slice(0, 200)}`);
   try {
     return { status: statusSchema.parse(JSON.parse(text)), text };
   } catch (error) {
-    throw unreachable(
-      `what ${socket} answered is not a status that this version understands; use the "arpeggio" of the same version as the speaker`,
-      error,
-    );
+    throw unreachable(`what ${socket} answered is not a status that this version understands; ${SAME_VERSION}`, error);
   }
 }
 
-function get(socket: string, timeoutMs: number): Promise<{ code: number; text: string }> {
+/**
+ * Gives a command to the speaker behind a unix socket, or asks for its progress; see commands.ts for paths and answers.
+ * @throws ArpeggioError ERR_REFUSED with the speaker's reason, ERR_STATUS_UNREACHABLE that says what to do
+ */
+export async function command<T>(
+  method: 'GET' | 'POST',
+  path: string,
+  options: AskOptions & { body?: unknown },
+): Promise<T> {
+  const { code, text } = await ask(method, path, options);
+  const answer = parsed(text) as (T & { error?: { message?: unknown } }) | null;
+  if (code === 200 && answer) return answer;
+  const reason = answer?.error?.message;
+  if ((code === 400 || code === 409) && typeof reason === 'string') throw new ArpeggioError('ERR_REFUSED', reason);
+  throw unreachable(
+    `${options.socket} answered ${method} ${path} with HTTP status ${code}: ${text.trim().slice(0, 200)}; ${SAME_VERSION}`,
+  );
+}
+
+const SAME_VERSION = 'use the "arpeggio" of the same version as the speaker';
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function ask(
+  method: string,
+  path: string,
+  { socket, timeoutMs = 5000, body }: AskOptions & { body?: unknown },
+): Promise<{ code: number; text: string }> {
   return new Promise((resolve, reject) => {
     const call = request({
       socketPath: socket,
-      path: STATUS_PATH,
+      path,
+      method,
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     });
@@ -48,7 +80,7 @@ function get(socket: string, timeoutMs: number): Promise<{ code: number; text: s
       response.on('end', () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
     });
     call.on('error', (error) => reject(connectError(socket, timeoutMs, error)));
-    call.end();
+    call.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 

@@ -1,14 +1,21 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { CommandHandlers } from './commands.js';
 import type { ListenAddress } from './listen_address.js';
-import { STATUS_PATH } from './paths.js';
-import type { Health, Status } from './schema.js';
+import {
+  type Answer,
+  answerTo,
+  commandRoutes,
+  failure,
+  type Routes,
+  readingRoutes,
+  type StatusHandlers,
+  withoutCommands,
+} from './routes.js';
 import { listenError, listening, listenOnSocket } from './status_socket.js';
 
-export interface StatusHandlers {
-  status(): Status;
-  health(): Health;
-}
+/** A command is a line. */
+const MAX_BODY_BYTES = 4_096;
 
 export interface StatusServerOptions {
   /** Path of the unix socket. */
@@ -16,6 +23,8 @@ export interface StatusServerOptions {
   /** Loopback TCP beside it, or null; see parseListenAddress. */
   listen: ListenAddress | null;
   handlers: StatusHandlers;
+  /** Commands, taken on the unix socket alone: who may use it is a matter of its mode. Default: none. */
+  commands?: CommandHandlers;
 }
 
 export interface StatusServer {
@@ -27,22 +36,28 @@ export interface StatusServer {
 }
 
 /**
- * Serves GET /api/v1/status and GET /healthz as JSON.
+ * Serves GET /api/v1/status and GET /healthz as JSON, and the commands on the socket.
  * @throws ArpeggioError ERR_ALREADY_RUNNING, ERR_INVALID_ARGUMENT, ERR_SYSTEM
  */
-export async function createStatusServer({ socket, listen, handlers }: StatusServerOptions): Promise<StatusServer> {
+export async function createStatusServer({
+  socket,
+  listen,
+  handlers,
+  commands,
+}: StatusServerOptions): Promise<StatusServer> {
   const servers: Server[] = [];
-  const start = async (open: (server: Server) => Promise<void>): Promise<Server> => {
-    const server = createServer(answer(handlers));
+  const reading = readingRoutes(handlers);
+  const start = async (routes: Routes, open: (server: Server) => Promise<void>): Promise<Server> => {
+    const server = createServer(listener({ ...reading, ...routes }));
     await open(server);
     servers.push(server);
     return server;
   };
   const close = async () => void (await Promise.all(servers.map(closed)));
   try {
-    await start((server) => listenOnSocket(server, socket));
+    await start(commands ? commandRoutes(commands) : {}, (server) => listenOnSocket(server, socket));
     if (listen === null) return { socket, listen: null, close };
-    const tcp = await start((server) => listenOnLoopback(server, listen));
+    const tcp = await start(commands ? withoutCommands() : {}, (server) => listenOnLoopback(server, listen));
     return { socket, listen: { host: listen.host, port: (tcp.address() as AddressInfo).port }, close };
   } catch (error) {
     await close();
@@ -65,47 +80,37 @@ function closed(server: Server): Promise<void> {
   });
 }
 
-interface Answer {
-  code: number;
-  body: unknown;
-}
-
-function answer(handlers: StatusHandlers): RequestListener {
-  const routes: Record<string, () => Answer> = {
-    [STATUS_PATH]: () => ({ code: 200, body: handlers.status() }),
-    '/healthz': () => {
-      const health = handlers.health();
-      return { code: health.ok ? 200 : 503, body: health };
-    },
-  };
+function listener(routes: Routes): RequestListener {
   return (request, response) => {
-    const path = request.url?.split('?', 1)[0] ?? '';
-    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    const reading = request.method === 'GET' || request.method === 'HEAD';
-    const { code, body } = !route
-      ? failure(404, `there is no ${path} here; try ${Object.keys(routes).join(' or ')}`)
-      : reading
-        ? attempt(route)
-        : failure(405, `${path} is for reading: use GET`);
-    if (code === 405) response.setHeader('allow', 'GET, HEAD');
-    const text = `${JSON.stringify(body)}\n`;
-    response.writeHead(code, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-      'cache-control': 'no-store',
-    });
-    response.end(request.method === 'HEAD' ? undefined : text);
+    const { method = 'GET', url = '/' } = request;
+    const [path = '/', query] = url.split('?', 2);
+    const reply = ({ code, body, allow }: Answer): void => {
+      if (allow !== undefined) response.setHeader('allow', allow);
+      const text = `${JSON.stringify(body)}\n`;
+      response.writeHead(code, {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+        'cache-control': 'no-store',
+      });
+      response.end(method === 'HEAD' ? undefined : text);
+    };
+    readBody(request, (body) =>
+      reply(
+        body === null
+          ? failure(413, `more than ${MAX_BODY_BYTES} bytes are no command`)
+          : answerTo(routes, method, path, { query: new URLSearchParams(query), body }),
+      ),
+    );
   };
 }
 
-function attempt(route: () => Answer): Answer {
-  try {
-    return route();
-  } catch (error) {
-    return failure(500, (error as Error).message);
-  }
-}
-
-function failure(code: number, message: string): Answer {
-  return { code, body: { error: { code, message } } };
+/** Calls `done` once, with null for a body that is too long; not at all if the request breaks off. */
+function readBody(request: IncomingMessage, done: (body: string | null) => void): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= MAX_BODY_BYTES) chunks.push(chunk);
+  });
+  request.on('end', () => done(length > MAX_BODY_BYTES ? null : Buffer.concat(chunks).toString()));
 }

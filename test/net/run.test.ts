@@ -412,6 +412,8 @@ test('a control plane that stands still stops answering, says so, and answers ag
     const { pid } = (await statusOf(node, network)).process;
     process.kill(pid, 'SIGSTOP');
     try {
+      // What it sent just before is not mistaken for an answer.
+      await delay(100);
       assert.equal(await isAnswered(wire, SERVICE), false);
       // Longer than a table lives.
       await delay(5_500);

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { describeError } from '../../src/cli/cli_error.js';
+import { progressText } from '../../src/cli/drain.js';
 import { ArpeggioError } from '../../src/errors.js';
+import type { CommandHandlers, DrainProgress, MoveOrder } from '../../src/status/commands.js';
 import { createStatusServer, type StatusServer } from '../../src/status/server.js';
 import { sampleStatus } from './status_sample.js';
 
@@ -19,9 +21,33 @@ const socket = join(directory, 'arpeggio.sock');
 const absent = join(directory, 'absent.sock');
 let server: StatusServer;
 
+/** What the speaker's next answers on draining say is left; the last one stays. */
+let left: number[] = [0];
+let movedTo: string | null = null;
+
+const progress = (): DrainProgress => {
+  const owned = (left.length > 1 ? left.shift() : left[0]) ?? 0;
+  return { node: 'host-a', state: owned === 0 ? 'drained' : 'draining', owned };
+};
+const moveProgress = ({ address, node }: MoveOrder) => ({
+  address,
+  owners: [{ interface: 'eth0', node: movedTo }],
+  done: movedTo === node,
+});
+const commands: CommandHandlers = {
+  drain: progress,
+  drainProgress: progress,
+  undrain: () => ({ node: 'host-a', state: 'ready', owned: 1 }),
+  move: (order) => {
+    if (order.node === 'host-x') throw new ArpeggioError('ERR_REFUSED', 'there is no node "host-x"');
+    return moveProgress(order);
+  },
+  moveProgress,
+};
+
 before(async () => {
   const handlers = { status: () => sampleStatus(), health: () => ({ ok: true, reason: null }) };
-  server = await createStatusServer({ socket, listen: null, handlers });
+  server = await createStatusServer({ socket, listen: null, handlers, commands });
 });
 after(async () => {
   await server.close();
@@ -44,7 +70,8 @@ test('--version is the version of the package', async () => {
 test('--help lists the commands and shows examples, of commands too', async () => {
   const { code, stdout } = await arpeggio('--help');
   assert.equal(code, 0);
-  for (const command of ['run', 'status', 'cleanup', 'lab']) assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
+  for (const command of ['run', 'status', 'drain', 'undrain', 'move', 'cleanup', 'lab'])
+    assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
   assert.match(stdout, /^Examples:$/m);
   const help = await arpeggio('cleanup', '--help');
   assert.equal(help.code, 0);
@@ -109,6 +136,50 @@ test('cleanup with nothing to do succeeds; with a speaker running it refuses', a
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /a speaker is running \(node host-a, process 42\).*--force \[ERR_ALREADY_RUNNING\]/);
   assert.equal((await arpeggio('cleanup', '--state-file', stateFile, '--socket', socket, '--force')).code, 0);
+});
+
+test('drain waits until nothing is left, and tells what changes', async () => {
+  left = [3, 3, 3, 1, 1, 0];
+  const done = await arpeggio('drain', '--socket', socket);
+  assert.deepEqual(done, {
+    code: 0,
+    stdout:
+      'host-a is draining: 3 service IPs left\nhost-a is draining: 1 service IP left\nhost-a is drained: it owns nothing\n',
+    stderr: '',
+  });
+  assert.equal(progressText({ node: 'a', state: 'draining', owned: 2 }), 'a is draining: 2 service IPs left');
+});
+
+test('drain ends with 1 when something is left after the timeout, with 0 when it should not wait', async () => {
+  left = [2];
+  const late = await arpeggio('drain', '--timeout', '250ms', '--socket', socket);
+  assert.deepEqual([late.code, late.stdout], [1, 'host-a is draining: 2 service IPs left\n']);
+  assert.match(late.stderr, /^arpeggio: host-a still owns 2 service IPs: no other node/);
+  assert.equal((await arpeggio('drain', '--no-wait', '--socket', socket)).code, 0);
+  const wrong = await arpeggio('drain', '--timeout', '30', '--socket', socket);
+  assert.deepEqual([wrong.code, /"30" is no duration/.test(wrong.stderr)], [2, true], wrong.stderr);
+  const nobody = await arpeggio('drain', '--socket', absent);
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.stderr, /\[ERR_STATUS_UNREACHABLE\]/);
+});
+
+test('undrain', async () => {
+  const { code, stdout } = await arpeggio('undrain', '--socket', socket);
+  assert.deepEqual([code, stdout], [0, 'host-a takes part again; it owns 1 service IP\n']);
+});
+
+test('move: done, not done in time, refused', async () => {
+  movedTo = 'host-b';
+  const done = await arpeggio('move', '192.0.2.10', 'host-b', '--socket', socket);
+  assert.deepEqual(done, { code: 0, stdout: 'host-b owns 192.0.2.10\n', stderr: '' });
+  const late = await arpeggio('move', '192.0.2.10', 'host-c', '--timeout', '150ms', '--socket', socket);
+  assert.equal(late.code, 1);
+  assert.match(late.stderr, /^arpeggio: 192\.0\.2\.10 is not with host-c: host-b owns it on eth0;/);
+  const asked = await arpeggio('move', '192.0.2.10', 'host-c', '--no-wait', '--socket', socket);
+  assert.deepEqual([asked.code, asked.stdout], [0, '192.0.2.10 is asked for host-c\n']);
+  const refused = await arpeggio('move', '192.0.2.10', 'host-x', '--socket', socket);
+  assert.deepEqual([refused.code, refused.stderr], [1, 'arpeggio: there is no node "host-x" [ERR_REFUSED]\n']);
+  assert.equal((await arpeggio('move', '192.0.2.10')).code, 2);
 });
 
 test('errors as text and exit code', () => {

@@ -4,10 +4,9 @@ import { stripVTControlCharacters } from 'node:util';
 import { renderStatus } from '../../src/status/render.js';
 import { statusSchema } from '../../src/status/schema.js';
 import { durationText, tableText } from '../../src/status/table_text.js';
-import { sampleAddress, sampleStatus } from './status_sample.js';
+import { sampleAddress, sampleInterface, sampleMove, samplePeer, sampleStatus } from './status_sample.js';
 
 const plain = { color: false };
-const at = { since: '2026-11-20T10:00:00.000Z', reason: null, rivalMac: null, retryAt: null };
 
 test('one node, all well', () => {
   assert.equal(
@@ -38,26 +37,21 @@ test('a conflict shows the foreign MAC and the next try; interfaces that differ 
         answering: false,
         reason: 'in use by 02:00:00:00:00:99',
         interfaces: [
-          {
-            ...at,
-            name: 'eth0',
+          sampleInterface({
             state: 'conflict',
+            owner: null,
             rivalMac: '02:00:00:00:00:99',
             retryAt: '2026-11-20T10:00:12.000Z',
-          },
+          }),
         ],
       }),
       sampleAddress({
         address: '2001:db8::10',
         services: ['web', 'dns'],
-        interfaces: [
-          { ...at, name: 'eth0', state: 'owned' },
-          { ...at, name: 'eth1', state: 'probing' },
-        ],
+        interfaces: [sampleInterface(), sampleInterface({ name: 'eth1', state: 'probing' })],
       }),
       sampleAddress({ address: '192.0.2.11', owner: null, answering: false, reason: 'no interface', interfaces: [] }),
     ],
-    peers: [{ node: 'host-b', interface: 'eth0', state: 'ready', lastHeardMs: 31 }],
     warnings: ['the kernel answers for 192.0.2.10 on eth0 as well'],
   });
   assert.equal(
@@ -77,11 +71,57 @@ ADDRESS       OWNER   ANSWERING  STATE                                          
 192.0.2.10    -       no         conflict with 02:00:00:00:00:99 (retry in 12s)  3m12s  in use by 02:00:00:00:00:99  web
 2001:db8::10  host-a  yes        eth0 owned, eth1 probing                        3m12s  first claim                  web, dns
 192.0.2.11    -       no         waiting                                         3m12s  no interface                 web
-
-PEER    INTERFACE  STATE  LAST HEARD
-host-b  eth0       ready  31 ms ago
 `,
   );
+});
+
+test('three nodes: who owns what, the peers, and what moved last', () => {
+  const standby = sampleInterface({ state: 'standby', owner: 'host-b' });
+  const status = sampleStatus({
+    addresses: [
+      sampleAddress({ reason: 'host-c is down' }),
+      sampleAddress({
+        address: '192.0.2.11',
+        owner: 'host-b',
+        answering: false,
+        reason: 'host-b owns it',
+        interfaces: [standby],
+      }),
+      sampleAddress({
+        address: '2001:db8::10',
+        reason: 'first claim',
+        interfaces: [sampleInterface(), { ...standby, name: 'eth1' }],
+      }),
+    ],
+    peers: [
+      samplePeer(),
+      samplePeer({ node: 'host-c', state: 'down', link: 'down', lastHeardMs: 12_100 }),
+      samplePeer({ node: 'host-d', link: 'one-way', lastHeardMs: null, intervalMs: 100 }),
+    ],
+    moves: [
+      sampleMove(),
+      sampleMove({ count: 1, from: 'host-a', to: 'host-b', reason: 'arpeggio move', afterMs: null, clients: null }),
+    ],
+    counters: { ...sampleStatus().counters, heartbeatsSent: 900, heartbeatsHeard: 1_700, heartbeatsRefused: 2 },
+  });
+  assert.equal(
+    renderStatus(status, plain).split('\n\n').slice(2).join('\n\n'),
+    `ADDRESS       OWNER                     ANSWERING  STATE                     SINCE  REASON          SERVICES
+192.0.2.10    host-a                    yes        owned                     3m12s  host-c is down  web
+192.0.2.11    host-b                    no         standby                   3m12s  host-b owns it  web
+2001:db8::10  eth0 host-a, eth1 host-b  yes        eth0 owned, eth1 standby  3m12s  first claim     web
+
+PEER    INTERFACE  STATE  LINK     LAST HEARD  INTERVAL
+host-b  eth0       ready  two-way  31 ms ago   50 ms, down after 3
+host-c  eth0       down   down     12s ago     50 ms, down after 3
+host-d  eth0       ready  one-way  -           100 ms, down after 3
+
+MOVED    INTERFACE  ADDRESSES   FROM    TO      WITHIN  CLIENTS  REASON
+12s ago  eth0       3           host-c  host-a  128 ms  41/42    host-c is down
+12s ago  eth0       192.0.2.10  host-a  host-b  -       -        arpeggio move
+`,
+  );
+  assert.match(renderStatus(status, plain), /^hears 1 of 3 other nodes: 900 heartbeats sent, 1700 heard, 2 refused$/m);
 });
 
 test('nothing configured', () => {

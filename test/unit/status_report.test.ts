@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type PortState, type ReportInput, statusReport } from '../../src/cli/status_report.js';
 import type { LinkInfo } from '../../src/responder/types.js';
 import { statusSchema } from '../../src/status/schema.js';
+import {
+  type ClaimView,
+  type Owner,
+  type PortState,
+  type ReportInput,
+  statusReport,
+} from '../../src/cli/status_report.js';
+import type { Address } from '../../src/net/address.js';
 import { IPV4, IPV6, RIVAL } from './claim_sample.js';
-import { Driver, desired, service, usable } from './speaker_driver.js';
+import { peer } from './shell_sample.js';
 
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 const iso = (ms: number) => new Date(EPOCH_MS + ms).toISOString();
@@ -27,122 +34,203 @@ function link(name: string, overrides: Partial<LinkInfo> = {}): LinkInfo {
   };
 }
 
-function input(driver: Driver, overrides: Partial<ReportInput> = {}): ReportInput {
+function claim(overrides: Partial<ClaimView> = {}): ClaimView {
+  const state = overrides.state ?? 'owned';
   return {
-    config: {
-      node: 'host-a',
-      cluster: 'arpeggio',
-      interfaces: null,
-      serve: 'none',
-      heartbeat: { intervalMs: 50, multiplier: 3, keyFile: null, keys: [] },
-      status: { socket: '/run/x.sock', listen: null },
-      desired: { services: [], probing: 'fast' },
-    },
+    interfaceName: 'eth0',
+    state,
+    answered: state === 'owned' || state === 'newcomer',
+    sinceMs: 7_000,
+    reason: 'first claim',
+    rivalMac: null,
+    retryMs: null,
+    ...overrides,
+  };
+}
+
+const OWNER: Owner = { node: 'host-a', term: 2, firm: true, sinceMs: 120 };
+
+interface Speaking {
+  claims?: ReadonlyMap<Address, readonly ClaimView[]>;
+  interfaces?: readonly string[];
+  owners?: Readonly<Record<string, Owner>>;
+}
+
+/** What the report says of a speaker with these claims; `owners` by interface, of every address. */
+function report(
+  { claims = new Map([[IPV4, [claim()]]]), interfaces = ['eth0', 'eth1'], owners = { eth0: OWNER } }: Speaking = {},
+  overrides: Partial<ReportInput> = {},
+) {
+  const of = (address: Address, services: string[]) => ({
+    address,
+    services,
+    interfaces: null,
+    nodes: null,
+    prefer: new Map(),
+  });
+  const status = statusReport({
+    node: 'host-a',
     state: 'ready',
-    nowMs: driver.nowMs,
+    nowMs: 8_000,
     iso,
     links: ['eth0', 'eth1'].map((name) => link(name)),
     ports: new Map([
       ['eth0', OPEN],
       ['eth1', OPEN],
     ]),
-    speaker: driver.speaker,
+    speaker: {
+      desired: new Map([
+        [IPV4, of(IPV4, ['web', 'db'])],
+        [IPV6, of(IPV6, ['db'])],
+      ]),
+      claims,
+      interfaces,
+      ownerOf: (_, name) => owners[name] ?? null,
+      peers: () => [],
+    },
+    heardMs: () => null,
+    moves: [],
     responder: { filter: 'classic', priority: 'nice -15' },
     tableAgeMs: 123.6,
     addressCounters: new Map(),
     interfaceCounters: new Map(),
     warnings: [],
     ...overrides,
-  };
-}
-
-/** A driver that claims both addresses on these interfaces, and what the report says. */
-function report(untilMs: number, interfaces: string[], overrides: Partial<ReportInput> = {}, rivalOn?: string) {
-  const driver = new Driver();
-  driver.step(usable(...interfaces));
-  driver.stepServed(desired([service('web', [IPV4]), service('db', [IPV4, IPV6])], interfaces));
-  driver.runUntil(untilMs);
-  if (rivalOn) driver.stepServed({ type: 'rival', kind: 'arp', address: IPV4, interfaceName: rivalOn, mac: RIVAL });
-  const status = statusReport(input(driver, overrides));
+  });
   assert.deepEqual(statusSchema.parse(status), status, 'it is what the schema says');
-  const [ipv4, ipv6] = status.addresses;
-  assert.ok(ipv4 && ipv6);
-  return { status, ipv4, ipv6 };
+  return { status, ipv4: status.addresses[0]! };
 }
 
 test('an owned address: owner, since, reason, services, interfaces, counters', () => {
   const counters = { requests: 7, replies: 6, announcements: 5 };
-  const { ipv4, ipv6 } = report(8_000, ['eth0'], { addressCounters: new Map([[IPV4, counters]]) });
+  const { ipv4, status } = report(
+    {
+      claims: new Map([
+        [IPV4, [claim()]],
+        [IPV6, [claim()]],
+      ]),
+    },
+    { addressCounters: new Map([[IPV4, counters]]) },
+  );
   assert.deepEqual(ipv4, {
     address: IPV4,
     owner: 'host-a',
     answering: true,
-    term: 0,
+    term: 2,
     since: iso(7_000),
     reason: 'first claim',
     services: ['web', 'db'],
     interfaces: [
-      { name: 'eth0', state: 'owned', since: iso(7_000), reason: 'first claim', rivalMac: null, retryAt: null },
+      {
+        name: 'eth0',
+        state: 'owned',
+        owner: 'host-a',
+        term: 2,
+        firm: true,
+        ownedSince: iso(120),
+        since: iso(7_000),
+        reason: 'first claim',
+        rivalMac: null,
+        retryAt: null,
+      },
     ],
     counters,
   });
-  assert.deepEqual(ipv6.services, ['db']);
-  assert.deepEqual(ipv6.counters, { requests: 0, replies: 0, announcements: 0 });
+  assert.deepEqual(status.addresses[1]?.services, ['db']);
+  assert.deepEqual(status.addresses[1]?.counters, { requests: 0, replies: 0, announcements: 0 });
 });
 
 test('while probing nobody is known to own it', () => {
-  const { ipv4 } = report(50, ['eth0']);
+  const reason = 'asking whether somebody uses it';
+  const { ipv4 } = report({ claims: new Map([[IPV4, [claim({ state: 'probing', reason })]]]), owners: {} });
   assert.deepEqual([ipv4.owner, ipv4.answering, ipv4.interfaces[0]?.state], [null, false, 'probing']);
-  assert.equal(ipv4.reason, 'asking whether somebody uses it');
+  assert.deepEqual([ipv4.reason, ipv4.term, ipv4.interfaces[0]?.ownedSince], [reason, 0, null]);
+});
+
+test('an address of another node: its owner, its term, and since when', () => {
+  const owner = { node: 'host-b', term: 5, firm: false, sinceMs: 7_500 };
+  const standby = claim({ state: 'standby', reason: 'host-b owns it', sinceMs: 600 });
+  const { ipv4 } = report({ claims: new Map([[IPV4, [standby]]]), owners: { eth0: owner } });
+  assert.deepEqual(
+    [ipv4.owner, ipv4.answering, ipv4.term, ipv4.since, ipv4.reason],
+    ['host-b', false, 5, iso(7_500), 'host-b owns it'],
+  );
+  const { owner: there, term, firm, ownedSince } = ipv4.interfaces[0]!;
+  assert.deepEqual([there, term, firm, ownedSince], ['host-b', 5, false, iso(7_500)]);
 });
 
 test('a conflict shows the rival and when it is tried again', () => {
-  const { ipv4 } = report(50, ['eth0'], {}, 'eth0');
-  assert.deepEqual([ipv4.owner, ipv4.answering, ipv4.reason], [null, false, `${RIVAL} uses it`]);
-  assert.deepEqual(ipv4.interfaces[0], {
-    name: 'eth0',
+  const conflict = claim({
     state: 'conflict',
-    since: iso(50),
+    sinceMs: 50,
     reason: `${RIVAL} uses it`,
     rivalMac: RIVAL,
-    retryAt: iso(5_050),
+    retryMs: 5_050,
   });
+  const { ipv4 } = report({ claims: new Map([[IPV4, [conflict]]]), owners: {} });
+  assert.deepEqual([ipv4.owner, ipv4.answering, ipv4.reason], [null, false, `${RIVAL} uses it`]);
+  const { state, since, rivalMac, retryAt } = ipv4.interfaces[0]!;
+  assert.deepEqual([state, since, rivalMac, retryAt], ['conflict', iso(50), RIVAL, iso(5_050)]);
 });
 
 test('answered on one interface is answered; the other shows why it is not', () => {
-  const { ipv4 } = report(200, ['eth0', 'eth1'], {}, 'eth0');
+  const claims = [claim({ state: 'conflict', reason: 'x' }), claim({ interfaceName: 'eth1', state: 'newcomer' })];
+  const { ipv4 } = report({ claims: new Map([[IPV4, claims]]), owners: { eth1: OWNER } });
   assert.deepEqual([ipv4.owner, ipv4.answering, ipv4.reason], ['host-a', true, 'first claim']);
   assert.deepEqual(
-    ipv4.interfaces.map(({ name, state }) => [name, state]),
+    ipv4.interfaces.map(({ name, state, owner }) => [name, state, owner]),
     [
-      ['eth0', 'conflict'],
-      ['eth1', 'newcomer'],
+      ['eth0', 'conflict', null],
+      ['eth1', 'newcomer', 'host-a'],
     ],
   );
 });
 
 test('nothing is answered on an interface that is not open', () => {
   const ports = new Map<string, PortState>([['eth0', { state: 'waiting', reason: 'no carrier' }]]);
-  const { ipv4, status } = report(8_000, ['eth0'], { ports });
+  const { ipv4, status } = report({ owners: {} }, { ports });
   assert.deepEqual([ipv4.owner, ipv4.answering, ipv4.reason], [null, false, 'eth0 is not usable']);
   assert.deepEqual([status.interfaces[0]?.state, status.interfaces[0]?.reason], ['waiting', 'no carrier']);
 });
 
+test('peers on each interface: what they say, whether they hear us, when they were heard', () => {
+  const down = peer({ node: 'host-c', link: 'down', state: 'draining' });
+  const speaker: ReportInput['speaker'] = {
+    desired: new Map(),
+    claims: new Map(),
+    interfaces: ['eth0', 'eth1'],
+    ownerOf: () => null,
+    peers: (name) => (name === 'eth0' ? [peer(), down] : [peer({ interfaceName: 'eth1', link: 'one-way' })]),
+  };
+  const { status } = report({}, { speaker, heardMs: ({ node }) => (node === 'host-c' ? 7_000.4 : null) });
+  assert.deepEqual(
+    status.peers.map(({ node, interface: name, state, link, lastHeardMs }) => [node, name, state, link, lastHeardMs]),
+    [
+      ['host-b', 'eth0', 'ready', 'two-way', null],
+      ['host-c', 'eth0', 'down', 'down', 1_000],
+      ['host-b', 'eth1', 'ready', 'one-way', null],
+    ],
+  );
+});
+
 test('interfaces: open, not opened yet, failed, unusable, and gone', () => {
   const interfaces = ['eth0', 'eth1', 'eth2', 'eth3', 'eth4'];
-  const { status } = report(0, interfaces, {
-    links: [
-      link('eth0'),
-      link('eth1'),
-      link('eth2'),
-      link('eth3', { carrier: false, mac: '', unusableReason: 'has no carrier' }),
-    ],
-    ports: new Map<string, PortState>([
-      ['eth0', OPEN],
-      ['eth2', { state: 'failed', reason: 'no memory' }],
-      ['eth3', OPEN],
-    ]),
-  });
+  const { status } = report(
+    { interfaces, claims: new Map() },
+    {
+      links: [
+        link('eth0'),
+        link('eth1'),
+        link('eth2'),
+        link('eth3', { carrier: false, mac: '', unusableReason: 'has no carrier' }),
+      ],
+      ports: new Map<string, PortState>([
+        ['eth0', OPEN],
+        ['eth2', { state: 'failed', reason: 'no memory' }],
+        ['eth3', OPEN],
+      ]),
+    },
+  );
   const rest = { index: 2, mac: '02:00:00:00:00:01', up: true, carrier: true };
   assert.deepEqual(status.interfaces, [
     { name: 'eth0', ...rest, state: 'open', reason: null },
@@ -162,35 +250,38 @@ test('interfaces: open, not opened yet, failed, unusable, and gone', () => {
 });
 
 test('an address that may be announced nowhere says so', () => {
-  const driver = new Driver();
-  driver.stepServed(desired([service('web', [IPV4], ['eth9'])]));
-  const [address] = statusReport(input(driver)).addresses;
-  assert.equal(address?.reason, 'no interface is selected for it');
-  assert.deepEqual([address?.answering, address?.interfaces], [false, []]);
+  const { ipv4 } = report({ claims: new Map([[IPV4, []]]) });
+  assert.equal(ipv4.reason, 'no interface is selected for it');
+  assert.deepEqual([ipv4.answering, ipv4.interfaces], [false, []]);
 });
 
 test('counters are the sums over interfaces; drop reasons that never occurred are left out', () => {
-  const { status } = report(0, ['eth0'], {
-    interfaceCounters: new Map([
-      [
-        'eth0',
-        {
-          counters: {
-            'arp-requests': 1,
-            solicitations: 10,
-            'arp-replies': 2,
-            advertisements: 20,
-            announcements: 3,
-            probes: 4,
-            'send-errors': 5,
-            'ring-drops': 6,
+  const { status } = report(
+    {},
+    {
+      interfaceCounters: new Map([
+        [
+          'eth0',
+          {
+            counters: {
+              'arp-requests': 1,
+              solicitations: 10,
+              'arp-replies': 2,
+              advertisements: 20,
+              announcements: 3,
+              probes: 4,
+              'send-errors': 5,
+              'ring-drops': 6,
+              'heartbeats-sent': 7,
+              'heartbeats-received': 8,
+            },
+            drops: { rival: 1, truncated: 0, 'own-frame': 2, 'heartbeat-forged': 3, 'heartbeat-cluster': 4 },
           },
-          drops: { rival: 1, truncated: 0, 'own-frame': 2 },
-        },
-      ],
-      ['eth1', { counters: { 'arp-requests': 100 }, drops: { rival: 10 } }],
-    ]),
-  });
+        ],
+        ['eth1', { counters: { 'arp-requests': 100 }, drops: { rival: 10 } }],
+      ]),
+    },
+  );
   assert.deepEqual(status.counters, {
     requests: 111,
     replies: 22,
@@ -198,12 +289,15 @@ test('counters are the sums over interfaces; drop reasons that never occurred ar
     probes: 4,
     sendErrors: 5,
     ringDrops: 6,
-    drops: { rival: 11, 'own-frame': 2 },
+    heartbeatsSent: 7,
+    heartbeatsHeard: 8,
+    heartbeatsRefused: 7,
+    drops: { rival: 11, 'own-frame': 2, 'heartbeat-forged': 3, 'heartbeat-cluster': 4 },
   });
 });
 
 test('node, state, times, responder and warnings are passed on', () => {
-  const { status } = report(8_000, ['eth0'], { warnings: ['mind this'], state: 'leaving' });
+  const { status } = report({}, { warnings: ['mind this'], state: 'leaving' });
   assert.deepEqual([status.node, status.state, status.time], ['host-a', 'leaving', iso(8_000)]);
   assert.deepEqual(status.responder, { filter: 'classic', priority: 'nice -15', tableAgeMs: 124 });
   assert.deepEqual([status.warnings, status.peers], [['mind this'], []]);

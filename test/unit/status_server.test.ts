@@ -6,14 +6,12 @@ import { createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fetchStatus } from '../../src/status/client.js';
+import { ArpeggioError } from '../../src/errors.js';
+import { command, fetchStatus } from '../../src/status/client.js';
+import type { CommandHandlers, DrainProgress } from '../../src/status/commands.js';
 import { parseListenAddress } from '../../src/status/listen_address.js';
-import {
-  createStatusServer as create,
-  type StatusHandlers,
-  type StatusServer,
-  type StatusServerOptions,
-} from '../../src/status/server.js';
+import type { StatusHandlers } from '../../src/status/routes.js';
+import { createStatusServer as create, type StatusServer, type StatusServerOptions } from '../../src/status/server.js';
 import { sampleStatus } from './status_sample.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'arpeggio-status-'));
@@ -36,7 +34,7 @@ const socketPath = () => join(directory, 'run', `${++count}.sock`);
 
 const healthy: StatusHandlers = { status: () => sampleStatus(), health: () => ({ ok: true, reason: null }) };
 
-function ask(socketPath: string, path: string, method = 'GET') {
+function ask(socketPath: string, path: string, method = 'GET', body = '') {
   return new Promise<{ code: number; text: string; headers: Record<string, unknown> }>((resolve, reject) => {
     request({ socketPath, path, method, agent: false }, (response) => {
       let text = '';
@@ -46,7 +44,7 @@ function ask(socketPath: string, path: string, method = 'GET') {
       response.on('end', () => resolve({ code: response.statusCode!, text, headers: response.headers }));
     })
       .on('error', reject)
-      .end();
+      .end(body);
   });
 }
 
@@ -104,6 +102,91 @@ test('routes, methods and health', async () => {
     code: 'ERR_STATUS_UNREACHABLE',
     message: /HTTP status 500.*out of order/,
   });
+  await server.close();
+});
+
+function commandsOf(calls: string[]): CommandHandlers {
+  const progress: DrainProgress = { node: 'host-a', state: 'draining', owned: 3 };
+  return {
+    drain: () => {
+      calls.push('drain');
+      return progress;
+    },
+    undrain: () => {
+      calls.push('undrain');
+      return { ...progress, state: 'ready' };
+    },
+    drainProgress: () => progress,
+    move: ({ address, node }) => {
+      calls.push(`move ${address} ${node}`);
+      if (node === 'nobody') throw new ArpeggioError('ERR_REFUSED', 'there is no node "nobody"');
+      return { address, owners: [], done: false };
+    },
+    moveProgress: ({ address }) => ({ address, owners: [], done: true }),
+  };
+}
+
+test('commands by POST, their progress by GET, on the socket', async () => {
+  const socket = socketPath();
+  const calls: string[] = [];
+  const server = await createStatusServer({ socket, listen: null, handlers: healthy, commands: commandsOf(calls) });
+  const drained = await ask(socket, '/api/v1/drain', 'POST');
+  assert.deepEqual([drained.code, JSON.parse(drained.text)], [200, { node: 'host-a', state: 'draining', owned: 3 }]);
+  assert.equal((await ask(socket, '/api/v1/undrain', 'POST')).code, 200);
+  const order = { address: '192.0.2.10', node: 'host-b' };
+  assert.deepEqual(await command('POST', '/api/v1/move', { socket, body: order }), {
+    address: '192.0.2.10',
+    owners: [],
+    done: false,
+  });
+  assert.deepEqual(calls.splice(0), ['drain', 'undrain', 'move 192.0.2.10 host-b']);
+
+  assert.equal((await command<DrainProgress>('GET', '/api/v1/drain', { socket })).owned, 3);
+  const progress = await command<{ done: boolean }>('GET', '/api/v1/move?address=192.0.2.10&node=host-b', { socket });
+  assert.equal(progress.done, true);
+  const get = await ask(socket, '/api/v1/undrain');
+  assert.deepEqual([get.code, get.headers.allow], [405, 'POST']);
+  const both = await ask(socket, '/api/v1/drain', 'DELETE');
+  assert.deepEqual([both.code, both.headers.allow], [405, 'GET, HEAD, POST']);
+  assert.deepEqual(calls, [], 'asking changes nothing');
+  await server.close();
+});
+
+test('a command that is refused says why; a wrong one what it takes', async () => {
+  const socket = socketPath();
+  const server = await createStatusServer({ socket, listen: null, handlers: healthy, commands: commandsOf([]) });
+  const refused = command('POST', '/api/v1/move', { socket, body: { address: '192.0.2.10', node: 'nobody' } });
+  await assert.rejects(refused, { code: 'ERR_REFUSED', message: 'there is no node "nobody"' });
+  for (const body of ['', 'null', '{', '{"address": 1, "node": "a"}', '[]']) {
+    const answer = await ask(socket, '/api/v1/move', 'POST', body);
+    assert.equal(answer.code, 400, body);
+    assert.match(JSON.parse(answer.text).error.message, /^a move takes/);
+  }
+  assert.equal((await ask(socket, '/api/v1/move', 'POST', 'x'.repeat(5_000))).code, 413);
+  await assert.rejects(command('GET', '/api/v1/other', { socket }), {
+    code: 'ERR_STATUS_UNREACHABLE',
+    message: /HTTP status 404.*same version/,
+  });
+  await server.close();
+});
+
+test('TCP takes no command', async () => {
+  const calls: string[] = [];
+  const listen = { host: '127.0.0.1', port: 0 };
+  const server = await createStatusServer({
+    socket: socketPath(),
+    listen,
+    handlers: healthy,
+    commands: commandsOf(calls),
+  });
+  for (const path of ['drain', 'undrain', 'move']) {
+    for (const method of ['POST', 'GET']) {
+      const response = await fetch(`http://127.0.0.1:${server.listen!.port}/api/v1/${path}`, { method });
+      assert.equal(response.status, 403);
+      assert.match(JSON.stringify(await response.json()), /on the unix socket only/);
+    }
+  }
+  assert.deepEqual(calls, []);
   await server.close();
 });
 
