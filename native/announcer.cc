@@ -19,20 +19,26 @@ void Announcer::add(Transmission transmission) {
   std::push_heap(heap.begin(), heap.end(), Later{});
 }
 
-void Announcer::announce(std::vector<wire::IpAddress> addresses, unsigned slot, const AnnouncementSchedule& schedule,
-                         bool urgent, int64_t now_ns) {
-  const auto middle = std::partition(addresses.begin(), addresses.end(),
-                                     [](const wire::IpAddress& address) { return address.is_ipv4(); });
+AnnouncementProgress Announcer::announce(std::vector<wire::IpAddress> addresses, unsigned slot,
+                                         const AnnouncementSchedule& schedule, bool urgent, int64_t now_ns) {
+  const auto middle = std::stable_partition(addresses.begin(), addresses.end(),
+                                            [](const wire::IpAddress& address) { return address.is_ipv4(); });
   const auto ipv4 = std::make_shared<const std::vector<wire::IpAddress>>(addresses.begin(), middle);
   const auto ipv6 = std::make_shared<const std::vector<wire::IpAddress>>(middle, addresses.end());
+  // For the first of each family; null afterwards.
+  auto announced4 = std::make_shared<uint32_t>(0);
+  auto announced6 = std::make_shared<uint32_t>(0);
+  AnnouncementProgress progress{announced4, announced6};
   for (const uint32_t offset_ms : schedule.ipv4_ms) {
     const int64_t due_ns = now_ns + offset_ms * kNanosecondsPerMillisecond;
-    add({due_ns, urgent, FrameForm::kArpRequest, slot, ipv4});
+    add({due_ns, urgent, FrameForm::kArpRequest, slot, ipv4, std::exchange(announced4, nullptr)});
     add({due_ns + 1, urgent, FrameForm::kArpReply, slot, ipv4});
   }
   for (const uint32_t offset_ms : schedule.ipv6_ms) {
-    add({now_ns + offset_ms * kNanosecondsPerMillisecond, urgent, FrameForm::kAdvertisement, slot, ipv6});
+    const int64_t due_ns = now_ns + offset_ms * kNanosecondsPerMillisecond;
+    add({due_ns, urgent, FrameForm::kAdvertisement, slot, ipv6, std::exchange(announced6, nullptr)});
   }
+  return progress;
 }
 
 void Announcer::probe(std::vector<wire::IpAddress> addresses, unsigned slot, const std::vector<uint32_t>& offsets_ms,
@@ -65,8 +71,9 @@ void Announcer::run_lane(Lane& lane, int64_t now_ns, size_t& budget, TransmitTar
       uint8_t* frame = target.begin_frame(transmission.slot, address, transmission.form, mac);
       if (frame != nullptr) target.end_frame(store(frame, transmission.form, mac, address));
     }
+    if (transmission.announced) *transmission.announced = static_cast<uint32_t>(lane.position);
     lane.has_running = lane.position < addresses.size();
-    if (!lane.has_running) lane.running.addresses.reset();
+    if (!lane.has_running) lane.running = {};
   }
 }
 
@@ -95,7 +102,9 @@ void Announcer::cancel_if(Predicate matches) {
     auto& heap = lane->waiting;
     heap.erase(std::remove_if(heap.begin(), heap.end(), matches), heap.end());
     std::make_heap(heap.begin(), heap.end(), Later{});
-    if (lane->has_running && matches(lane->running)) lane->has_running = false;
+    if (!lane->has_running || !matches(lane->running)) continue;
+    lane->has_running = false;
+    lane->running = {};
   }
 }
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "announcement_progress.h"
 #include "ip_table.h"
 #include "wire/ndp.h"
 
@@ -28,6 +29,7 @@ struct Transmission {
   FrameForm form;
   unsigned slot;
   std::shared_ptr<const std::vector<wire::IpAddress>> addresses;
+  std::shared_ptr<uint32_t> announced{};  // counts them as they are sent, where somebody waits for that
 };
 
 // Offsets from now at which a burst repeats each announcement.
@@ -51,9 +53,10 @@ class Announcer {
 
   void add(Transmission transmission);
   // Adds the announcements of `addresses` (both families) on a slot. Over all addresses first the form that every stack
-  // follows, then the other: the last address of a large burst is announced in half the time.
-  void announce(std::vector<wire::IpAddress> addresses, unsigned slot, const AnnouncementSchedule& schedule, bool urgent,
-                int64_t now_ns);
+  // follows, then the other: the last address of a large burst is announced in half the time. Within a family they keep
+  // their order. Returns how far the first of them have come.
+  AnnouncementProgress announce(std::vector<wire::IpAddress> addresses, unsigned slot,
+                                const AnnouncementSchedule& schedule, bool urgent, int64_t now_ns);
   void probe(std::vector<wire::IpAddress> addresses, unsigned slot, const std::vector<uint32_t>& offsets_ms,
              int64_t now_ns);
 

@@ -35,6 +35,7 @@ constexpr size_t kFramesPerTurn = 256;
 constexpr size_t kHeartbeatFramesPerTurn = 32;
 // About 200 us of sending between two looks at the rings.
 constexpr size_t kAnnouncementsPerTurn = 64;
+constexpr size_t kDirectedPerTurn = 32;
 
 // epoll tags; those of the ports follow.
 constexpr uint64_t kWakeupTag = 0;
@@ -197,7 +198,7 @@ void Responder::run() {
 
 int Responder::wait_timeout_ms(int64_t now_ns, bool busy) const {
   if (busy) return 0;
-  int64_t next_ns = std::min(announcer_.next_due_ns(), ports_.next_due_ns());
+  int64_t next_ns = std::min({announcer_.next_due_ns(), clients_.next_due_ns(), ports_.next_due_ns()});
   if (heartbeats_) next_ns = std::min(next_ns, heartbeats_->next_due_ns());
   if (!answering_.expired) next_ns = std::min(next_ns, deadline_ns_.load(std::memory_order_acquire));
   if (next_ns == std::numeric_limits<int64_t>::max()) return -1;
@@ -256,6 +257,8 @@ void Responder::take_orders(std::vector<Order> orders) {
   for (Order& order : orders) {
     if (order.is_probe) {
       announcer_.probe(std::move(order.addresses), order.slot, order.offsets_ms, now_ns);
+    } else if (order.confirm != 0) {
+      clients_.announce(order.addresses, order.slot, order.schedule, FollowCause::kAnnounce, order.confirm, now_ns);
     } else {
       announcer_.announce(std::move(order.addresses), order.slot, order.schedule, order.urgent, now_ns);
     }
@@ -290,6 +293,7 @@ void Responder::set_table(Publication publication) {
   const SlotMask lifted = answering_.holds.lift(publication.holds_lifted);
   answering_.holds.forget(renamed);
   takeover_.publish(std::move(publication), renamed);
+  clients_.forget(renamed);
   const std::shared_ptr<const IpTable> previous = std::exchange(answering_.table, table);
   ports_.set_table(table);
   if (heartbeats_ && renames) heartbeats_->set_interfaces(after);
@@ -341,6 +345,7 @@ void Responder::port_unusable(unsigned slot) {
 
 void Responder::port_closed(unsigned slot) {
   announcer_.cancel(slot);
+  clients_.cancel(slot);
   port_unusable(slot);
 }
 
@@ -355,7 +360,8 @@ void Responder::announce_answered(unsigned slot) {
 
 bool Responder::announce_some(int64_t now_ns) {
   AnnouncementSender sender(ports_, answering_, interface_counters_, address_counters_);
-  return announcer_.run(now_ns, kAnnouncementsPerTurn, sender);
+  const bool announcing = announcer_.run(now_ns, kAnnouncementsPerTurn, sender);
+  return clients_.run(now_ns, kDirectedPerTurn, sender) || announcing;
 }
 
 void Responder::hold(unsigned slot, const char* reason) {
@@ -375,7 +381,7 @@ void Responder::peer_lost(unsigned slot, const PeerDown& down) {
   Takeover::Taken taken = takeover_.fire(slot, down.incarnation);
   if (taken.number == 0) return;
   const int64_t now_ns = monotonic_ns();
-  announcer_.announce(taken.addresses, slot, options_.link_schedule, true, now_ns);
+  clients_.announce(taken.addresses, slot, options_.link_schedule, FollowCause::kTook, taken.number, now_ns);
   announce_some(now_ns);
   Event event{EventType::kTook, answering_.table->interface_names()[slot]};
   event.text = down.node;
@@ -390,12 +396,13 @@ bool Responder::drain(Port& port, PacketSocket& socket) {
   const bool is_arp = &socket == &port.arp();
   const ReceivingInterface interface{port.slot(), port.mac(), &own_macs_, answering_.holds.holds(port.slot())};
   InterfaceCounters& counters = interface_counters_[port.slot()];
+  const int64_t now_ns = monotonic_ns();
   Frame frame;
   size_t count = 0;
   for (; count < kFramesPerTurn && socket.next(frame); ++count) {
     const Verdict verdict = reply(frame, *answering_.table, answering_.expired, interface, replies_.slot());
     if (verdict.reply_size != 0) replies_.commit(verdict.reply_size);
-    account(verdict, port, is_arp);
+    account(verdict, port, is_arp, now_ns);
     socket.release();
     if (replies_.full()) send_replies(socket, counters);
   }
@@ -409,7 +416,8 @@ void Responder::send_replies(PacketSocket& socket, InterfaceCounters& counters) 
   counters.send_errors.add(wanted - replies_.send(socket.fd()));
 }
 
-void Responder::account(const Verdict& verdict, Port& port, bool is_arp) {
+void Responder::account(const Verdict& verdict, Port& port, bool is_arp, int64_t now_ns) {
+  clients_.note(verdict, port.slot(), now_ns);
   InterfaceCounters& counters = interface_counters_[port.slot()];
   const bool answered = verdict.reply_size != 0;
   if (verdict.is_request) {

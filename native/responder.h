@@ -18,6 +18,7 @@
 
 #include "announcer.h"
 #include "answering.h"
+#include "client_following.h"
 #include "counters.h"
 #include "events.h"
 #include "file_descriptor.h"
@@ -116,7 +117,7 @@ class Responder : private PortSet::User {
   bool announce_some(int64_t now_ns);
   bool drain(Port& port, PacketSocket& socket);
   void send_replies(PacketSocket& socket, InterfaceCounters& counters);
-  void account(const Verdict& verdict, Port& port, bool is_arp);
+  void account(const Verdict& verdict, Port& port, bool is_arp, int64_t now_ns);
   void report_rival(const Verdict& verdict, const Port& port);
   void peer_lost(unsigned slot, const PeerDown& down);
   void hold(unsigned slot, const char* reason);
@@ -143,6 +144,7 @@ class Responder : private PortSet::User {
   Answering answering_;
   Takeover takeover_;
   Announcer announcer_;
+  ClientFollowing clients_{announcer_, answering_, events_};
   SendBatch replies_;
   RivalReports rival_reports_;
 
