@@ -2,6 +2,7 @@
 // name.
 #include "follower.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -58,8 +59,8 @@ class Wire final : public TransmitTarget {
  public:
   uint8_t* begin_frame(unsigned slot, const wire::IpAddress& address, FrameForm form, wire::Mac& mac) override {
     if (closed.count(slot) != 0 || withdrawn.count(address) != 0) return nullptr;
-    CHECK(form == FrameForm::kDirected);
     mac = kNodeMac;
+    announced.push_back(form == FrameForm::kDirected ? wire::IpAddress{} : address);
     return buffer_;
   }
   void end_frame(size_t size) override {
@@ -79,6 +80,7 @@ class Wire final : public TransmitTarget {
   std::vector<size_t> sizes;
   std::vector<uint8_t> types;
   std::vector<wire::IpAddress> asked;
+  std::vector<wire::IpAddress> announced;  // :: for each directed frame
   std::set<unsigned> closed;
   std::set<wire::IpAddress> withdrawn;
 
@@ -282,6 +284,43 @@ void waits_for_the_announcement_of_each_address() {
                                                     client4(3).address}));
 }
 
+// With the announcer itself: in turns of two frames, and when its interface is gone in the middle.
+void follows_the_announcer() {
+  ClientJournal journal;
+  journal.note(ipv4(2), 0, client4(2), 0);
+  journal.note(ipv6(1), 0, client6(1), 0);
+  Announcer announcer;
+  Follower follower;
+  Wire wire;
+  const std::vector<wire::IpAddress> all{ipv4(0), ipv4(1), ipv4(2), ipv6(0), ipv6(1)};
+  auto plan = Follower::plan(all, 0, journal, 0);
+  CHECK(plan.addresses[0] == ipv4(2) && plan.addresses[1] == ipv6(1));
+  auto progress = announcer.announce(plan.addresses, 0, {{0, 20}, {0, 1000}}, true, 0);
+  follower.follow(FollowCause::kTook, 1, 0, plan.targets, std::move(progress), 0);
+  for (int turn = 0; turn < 6; ++turn) {
+    announcer.run(1, 2, wire);
+    follower.run(1, 2, wire);
+  }
+  const std::vector<wire::IpAddress>& order = wire.announced;
+  CHECK(order.size() == 8 + 3);
+  const auto at = [&](const wire::IpAddress& address) {
+    return std::find(order.begin(), order.end(), address) - order.begin();
+  };
+  const auto first_directed = at({});
+  CHECK(at(ipv4(2)) < first_directed || at(ipv6(1)) < first_directed);
+  CHECK(at(ipv4(2)) < at(ipv4(0)) && at(ipv4(0)) < at(ipv4(1)) && at(ipv6(1)) < at(ipv6(0)));
+
+  for (const bool begun : {false, true}) {
+    auto dropped = announcer.announce({ipv4(0), ipv4(1)}, 3, {{0}, {}}, true, kMs);
+    CHECK(!AnnouncementProgress::has_passed(dropped.ipv4, 0) && AnnouncementProgress::has_passed(dropped.ipv6, 0));
+    if (begun) announcer.run(kMs, 1, wire);
+    CHECK(AnnouncementProgress::has_passed(dropped.ipv4, 0) == begun);
+    CHECK(!AnnouncementProgress::has_passed(dropped.ipv4, 1));
+    announcer.cancel_announcements(3);
+    CHECK(AnnouncementProgress::has_passed(dropped.ipv4, 1));
+  }
+}
+
 void sends_no_more_than_the_budget() {
   ClientJournal journal;
   std::vector<wire::IpAddress> addresses;
@@ -376,6 +415,7 @@ int main() {
   RUN(is_final_as_soon_as_all_have_confirmed);
   RUN(without_clients_it_is_final_at_once);
   RUN(waits_for_the_announcement_of_each_address);
+  RUN(follows_the_announcer);
   RUN(sends_no_more_than_the_budget);
   RUN(counts_but_does_not_ask_where_nothing_is_answered);
   RUN(ends_with_its_interface);

@@ -21,6 +21,7 @@ import time
 
 ETH_P_ALL = 3
 SOL_PACKET = 263
+SO_RCVBUFFORCE = 33
 PACKET_AUXDATA = 8
 TP_STATUS_VLAN_VALID = 1 << 4
 AUXDATA = struct.Struct("=IIIHHHH")
@@ -64,7 +65,7 @@ def main():
     ethertypes = {int(text, 16) for text in sys.argv[2:] or ("0806", "86dd")}
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)  # a burst of 10,000 announcements and more
     sock.bind((interface, ETH_P_ALL))
     tell({"ready": True})
     pending = b""

@@ -94,6 +94,14 @@ const COMMANDS: Record<string, (...args: never[]) => void | Promise<void>> = {
   sendMany: (count: number) => {
     for (let index = 0; index < count; ++index) responder.send(INTERFACE, Buffer.from(`number ${index}`));
   },
+  /** `confirm` as Responder.announce() has it. */
+  announce: (addresses: readonly string[], confirm: number) =>
+    responder.announce(addresses.map(parseAddress), INTERFACE, SCHEDULE, true, confirm),
+  many: (count: number) => responder.publish(largeTable(count), LONG_MS),
+  announceMany: (count: number, confirm: number) => {
+    const addresses = largeTable(count).entries.map(({ address }) => address);
+    responder.announce(addresses, INTERFACE, SCHEDULE, true, confirm);
+  },
   setKeys: (keys: readonly string[]) => responder.setKeys(toKeys(keys)),
   announceAll: (addresses: readonly string[]) =>
     responder.announce(addresses.map(parseAddress), INTERFACE, { ipv4Ms: [0], ipv6Ms: [0] }, true),
