@@ -131,7 +131,8 @@ void Heartbeater::renew(int64_t now_ns) {
 
 void Heartbeater::paused(int64_t gap_ns) {
   for (const auto& segment : segments_) {
-    if (segment) segment->peers.shift(gap_ns);
+    // The time of a port that is shut counts when it opens.
+    if (segment && segment->usable) segment->peers.shift(gap_ns);
   }
 }
 

@@ -95,7 +95,7 @@ class Heartbeater {
   // When tick() has work next; INT64_MAX for never.
   int64_t next_due_ns() const;
 
-  // The thread stood still for so long: peers are judged as if it had not.
+  // The thread stood still for so long: peers are judged as if it had not. Comes before the frames that waited meanwhile.
   void paused(int64_t gap_ns);
   // The table expired: leaves like advertise(leaving), on all slots, until it is renewed.
   void expire(int64_t now_ns);

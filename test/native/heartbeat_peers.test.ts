@@ -197,6 +197,18 @@ test('a port that was away for a moment: its time does not count against the pee
   );
 });
 
+test('a pause while the port is away counts once', () => {
+  const us = node();
+  us.hear({ heard: [hearsUs] }, 0);
+  us.heartbeater.shut(SLOT, 20);
+  us.heartbeater.paused(80);
+  us.open(120);
+  us.run(249);
+  assert.equal(us.link('host-b'), 'two-way');
+  us.run(250);
+  assert.equal(us.link('host-b'), 'down');
+});
+
 test('a peer that is down is forgotten after ten minutes', () => {
   const us = node();
   us.hear({ sequence: 5 }, 0);
