@@ -35,7 +35,7 @@ export class Bed {
     }
   }
 
-  get nodes(): readonly NodeName[] {
+  get nodes(): readonly string[] {
     return NODE_NAMES;
   }
 

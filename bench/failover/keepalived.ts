@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetProcess } from '../../src/lab/net_process.js';
-import { NODE_NAMES } from '../../src/lab/stage.js';
 import type { Bed } from './bed.js';
 import { killTree } from './process_tree.js';
 import { familyOf, SERVICES } from './services.js';
@@ -62,7 +61,7 @@ export class RunningKeepalived implements Running {
     const directory = this.bed.directory(node);
     await mkdir(directory, { recursive: true });
     const path = (name: string) => join(directory, name);
-    const index = NODE_NAMES.findIndex((name) => name === node);
+    const index = this.bed.nodes.indexOf(node);
     await writeFile(path('keepalived.conf'), keepalivedConfig(index, this.advertSeconds));
     const files = ['-f', path('keepalived.conf'), '-p', path('keepalived.pid'), '-r', path('vrrp.pid')];
     // Its log goes to standard error.

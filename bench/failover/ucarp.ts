@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NetProcess } from '../../src/lab/net_process.js';
-import { NODE_NAMES } from '../../src/lab/stage.js';
 import type { Bed } from './bed.js';
 import { killTree } from './process_tree.js';
 import { SERVICES } from './services.js';
@@ -33,7 +32,7 @@ class RunningUcarp implements Running {
       return path;
     };
     const [up, down] = [await script('up', 'add'), await script('down', 'del')];
-    const index = NODE_NAMES.findIndex((name) => name === node);
+    const index = this.bed.nodes.indexOf(node);
     const host = this.bed.node(node);
     const own = host.interface().addresses[0]?.split('/')[0] ?? '';
     const started = SERVICES.map(({ ipv4 }, service) => {
