@@ -57,6 +57,10 @@ export class ArpeggioCluster implements Running {
     await this.node(node).ask('undrain');
   }
 
+  lastWords(): string {
+    return this.all.map((node) => `--- ${node.name}:\n${node.lastOutput}`).join('\n');
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.all.filter(({ isRunning }) => isRunning).map((node) => node.stop('SIGKILL')));
   }

@@ -22,19 +22,20 @@ function describe(samples: readonly Sample[]): string {
 
 /** One repetition of one system: a new network, the system started, group after group, and everything taken down. */
 export async function play(system: System, groups: readonly Group[], repetition: number, sink: Sink): Promise<void> {
+  const bed = await Bed.create();
+  let running: Running | null = null;
   const note = (text: string): void => {
     sink.notes.push(`${system.title}, repetition ${repetition + 1}: ${text}`);
     sink.say(`  NOTE ${sink.notes.at(-1)}`);
+    if (running?.lastWords !== undefined) sink.say(running.lastWords());
   };
-  const bed = await Bed.create();
-  let running: Running | null = null;
   try {
     running = await system.start(bed);
     const addresses = [SERVICES[0].ipv4, SERVICES[0].ipv6].filter((address) =>
       system.families.includes(familyOf(address)),
     );
     const watch = await Watch.begin(bed, addresses);
-    if (!(await watch.settled())) return note('it did not settle after its start');
+    if (!(await watch.served())) return note('it did not settle after its start');
     for (const group of groups) {
       if (group.repetitions !== undefined && repetition >= group.repetitions) continue;
       if (group.needs === 'drain' && running.drain === undefined) continue;

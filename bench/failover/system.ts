@@ -28,5 +28,7 @@ export interface Running {
   /** Orders a node to give its addresses away, where a command does that; and the opposite. */
   readonly drain?: (node: string) => Promise<void>;
   readonly undrain?: (node: string) => Promise<void>;
+  /** What its nodes said at last, for whoever looks into a repetition that went wrong. */
+  readonly lastWords?: () => string;
   stop(): Promise<void>;
 }

@@ -42,18 +42,17 @@ export class Watch {
     return new Watch(bed, await Asker.start(bed.asker, addresses));
   }
 
-  /** The node that serves every address to every client, once nothing is lost any more; null when that does not come. */
-  async settled(limitMs = SETTLE_LIMIT_MS): Promise<string | null> {
-    const deadline = monotonicMs() + limitMs;
-    while (monotonicMs() < deadline) {
-      const now = monotonicMs();
-      const streams = await this.streams(now - CALM_MS, now);
-      const nodes = new Set(streams.map(({ report }) => report.answeredBy.at(-1)?.node));
-      const [owner] = nodes;
-      if (nodes.size === 1 && owner !== undefined && streams.every(isCalm)) return owner;
-      await delay(STEP_MS);
-    }
-    return null;
+  /** Whether, sooner or later, every client is served at every address and loses nothing any more. */
+  async served(): Promise<boolean> {
+    return this.until((streams) => (streams.every(isCalm) ? true : null)).then((calm) => calm ?? false);
+  }
+
+  /** The node that serves all addresses to every client, once nothing is lost any more; null when that does not come. */
+  async settled(): Promise<string | null> {
+    return this.until((streams) => {
+      const [owner, ...others] = new Set(streams.map(({ report }) => report.answeredBy.at(-1)?.node));
+      return owner !== undefined && others.length === 0 && streams.every(isCalm) ? owner : null;
+    });
   }
 
   /** Has something happen and watches until all is calm again. */
@@ -94,6 +93,17 @@ export class Watch {
         overlapMs: overlapMs(report),
       })),
     };
+  }
+
+  private async until<T>(look: (streams: readonly Stream[]) => T | null): Promise<T | null> {
+    const deadline = monotonicMs() + SETTLE_LIMIT_MS;
+    while (monotonicMs() < deadline) {
+      const now = monotonicMs();
+      const found = look(await this.streams(now - CALM_MS, now));
+      if (found !== null) return found;
+      await delay(STEP_MS);
+    }
+    return null;
   }
 
   private async streams(from: number, to: number): Promise<Stream[]> {
