@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { Host } from '../../src/lab/host.js';
+import { BACKEND_PORT, startBackend } from '../../src/lab/backend.js';
 import type { Network } from '../../src/lab/netns.js';
 import type { NetworkSpec } from '../../src/lab/network_spec.js';
 import { ALL_NODES, arp, hexIpv6, hexMac, icmpv6Checksum, multicastMac } from './harness/frames.js';
@@ -15,8 +14,6 @@ import { Wire } from './harness/wire.js';
 const SERVICE = '192.0.2.10';
 const SERVICE6 = '2001:db8::10';
 const CLIENT = '192.0.2.77';
-const PORT = 7;
-const ECHO_SERVER = fileURLToPath(new URL('../../src/lab/programs/echo_server.js', import.meta.url));
 /** From the frame that tells of the new node to the neighbour entry, and to the first echo: one interval of sending. */
 const ENTRY_MS = 50;
 const ECHO_MS = 100;
@@ -44,20 +41,13 @@ const SPEC: NetworkSpec = {
   ],
 };
 
-function startBackend(host: Host): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const backend = host.spawn([process.execPath, ECHO_SERVER, String(PORT), SERVICE, SERVICE6], () => resolve());
-    backend.exited.then(() => reject(new Error(`the backend ended: ${backend.lastOutput}`)), reject);
-  });
-}
-
 /** The client sends to both addresses and gets its echoes from `mac`. */
 async function startClient(network: Network, program: string, mac: string): Promise<GvisorClient> {
   const client = new GvisorClient(network.host('client'), {
     program,
     addresses: [`${CLIENT}/24`, '2001:db8::77/64'],
     targets: [SERVICE, SERVICE6],
-    port: PORT,
+    port: BACKEND_PORT,
   });
   for (const address of [SERVICE, SERVICE6])
     await client.expect(`echo of ${address}`, (line) => isFrom(line, 'echo', address, mac));
@@ -100,7 +90,7 @@ test('what moves it: not a gratuitous request, but a directed one, and the NA fr
     // The second node can be reached at the service IPs and says nothing by itself.
     await second.setSysctls({ 'net.ipv4.conf.all.arp_ignore': '1' });
     await second.batch([`addr add ${SERVICE}/32 dev lo`, `addr add ${SERVICE6}/128 dev lo`]);
-    await Promise.all([first, second].map(startBackend));
+    await Promise.all([first, second].map((host) => startBackend(host, [SERVICE, SERVICE6])));
     const owner = await startNode(network, 'node-1', [{ name: 'web', addresses: [SERVICE, SERVICE6] }], {
       probing: 'none',
     });

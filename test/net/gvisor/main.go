@@ -188,7 +188,8 @@ func stream(network *stack.Stack, target netip.AddrPort, interval time.Duration,
 				echoed <- len(seen)
 				return
 			}
-			if err == nil && length == 4 {
+			// The backend signs its echoes behind the number.
+			if err == nil && length >= 4 {
 				seen[binary.BigEndian.Uint32(message)] = true
 			}
 		}
