@@ -1,6 +1,7 @@
 // The shell around the speaker: gives it events and time, carries out its effects.
-import { isDeepStrictEqual } from 'node:util';
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { MOVED_SCHEDULE } from '../claim/timing.js';
 import { monotonicMs, WallTime } from '../clock.js';
 import type { Config } from '../config/config.js';

@@ -1,7 +1,7 @@
 import type { Claim } from '../claim/claim.js';
+import type { DesiredAddress } from '../desired/desired.js';
 import type { Address } from '../net/address.js';
 import type { AddressCounters as ResponderAddressCounters } from '../responder/responder.js';
-import type { DesiredAddress } from '../desired/desired.js';
 import type { LinkInfo, PeerReport } from '../responder/types.js';
 import type { AddressStatus, Counters, InterfaceStatus, MoveStatus, PeerStatus, Status } from '../status/schema.js';
 import { VERSION } from '../version.js';

@@ -69,7 +69,7 @@ export class Replication {
   versions(): Omit<Advertisement, 'state'> {
     const held: (readonly [incarnation: string, version: number])[] = [];
     for (const { report } of this.members.peers) {
-      const version = this.#peers.get(report.incarnation)?.held ?? 0;
+      const version = this.heldOf(report.incarnation);
       if (report.link !== 'down' && version > 0) held.push([report.incarnation, version]);
     }
     return { claimsVersion: this.own.version, claimsDigest: this.own.digest, held };
@@ -81,7 +81,12 @@ export class Replication {
   }
 
   holds({ incarnation, claimsVersion }: PeerReport): boolean {
-    return (this.#peers.get(incarnation)?.held ?? 0) === claimsVersion;
+    return this.heldOf(incarnation) === claimsVersion;
+  }
+
+  /** The version of a process's claims that we hold. */
+  heldOf(incarnation: string): number {
+    return this.#peers.get(incarnation)?.held ?? 0;
   }
 
   /** A peer said which version it has. */

@@ -256,6 +256,7 @@ export class Segment {
   }
 
   #hear(incarnation: string, message: Extract<PeerMessage, { type: 'claims-change' | 'claims-page' }>): void {
+    const heldBefore = this.#replication.heldOf(incarnation);
     // The loser yields, and the winner has the last word, also where it never heard of that claim.
     const dropped = new Set(message.type === 'claims-change' ? message.yielded : []);
     for (const address of this.#replication.apply(incarnation, message)) {
@@ -263,15 +264,16 @@ export class Segment {
       if (this.#replication.claimOf(incarnation, address) === null) dropped.add(address);
     }
     for (const address of dropped) this.contested(address);
+    // Two versions that we did not see: an address of ours may have been claimed in one and yielded in the other.
+    if (this.#replication.heldOf(incarnation) - heldBefore > 1 && message.type === 'claims-page') this.#healed = true;
   }
 
   #accept(incarnation: string, { addresses }: Handover, nowMs: number): void {
     const from = this.members.byIncarnation(incarnation)?.report.node ?? null;
     const declined: Address[] = [];
     for (const address of addresses) {
-      // It asks again for what we own already: it has not heard our claim.
+      // It asks for what we own: it has not heard our claim. Where we do not know its term, ours would not count.
       if (this.owns(address)) this.#replication.greet(nowMs);
-      // Without the owner's term ours would not count; it asks again.
       if (this.owns(address) || this.#replication.claimOf(incarnation, address) === null) continue;
       const wanted = this.#wanted.get(address);
       const allowed = wanted !== undefined && (wanted.nodes === null || wanted.nodes.has(this.#options.node));
