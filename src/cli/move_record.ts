@@ -38,6 +38,8 @@ interface Move {
 
 /** What follows each other within this time is one move: thousands of addresses come in many messages. */
 const MERGE_MS = 200;
+/** Nobody owns an address for a moment until its next owner is heard: that is one move too. */
+const GAP_MS = 2_000;
 /** The packet thread asks clients for 1.5 s; somewhat later there is no more to come. */
 const CONFIRM_MS = 2_500;
 const MAX_MOVES = 20;
@@ -65,10 +67,11 @@ export class MoveRecord {
   /** What one step of the speaker brought. */
   add(moved: readonly Moved[], announced: readonly Announced[]): void {
     for (const { interfaceName, addresses, from, to, why } of moved) {
-      // A first claim moves nothing away from anybody.
-      if (from === null || from === to) continue;
-      const move = this.#moveOf(interfaceName, from, to, why);
-      for (const address of addresses) move.addresses.add(address);
+      for (const address of addresses) {
+        const before = from ?? this.#resume(interfaceName, address);
+        // A first claim moves nothing away from anybody.
+        if (before !== null && before !== to) this.#moveOf(interfaceName, before, to, why).addresses.add(address);
+      }
     }
     for (const { interfaceName, addresses, number } of announced) {
       const move = this.#moves.findLast(
@@ -81,6 +84,7 @@ export class MoveRecord {
 
   /** The packet thread has taken addresses over by itself; the speaker says so too, before or after. */
   took({ interfaceName, node, addresses, afterMs, number }: Took): void {
+    for (const address of addresses) this.#resume(interfaceName, address);
     const move = this.#moveOf(interfaceName, node, this.#options.node, `${node} is down`);
     for (const address of addresses) move.addresses.add(address);
     move.afterMs ??= afterMs;
@@ -95,6 +99,20 @@ export class MoveRecord {
     if (!move) return;
     move.clients.set(key, { asked: clients, confirmed, final });
     this.#tellIfDue(move);
+  }
+
+  /** The node that lost the address just now, where nobody had it since; the loss is no move of its own then. */
+  #resume(interfaceName: string, address: Address): string | null {
+    const loss = this.#moves.findLast(
+      (move) =>
+        !move.told && move.to === null && move.interfaceName === interfaceName && move.addresses.delete(address),
+    );
+    if (!loss) return null;
+    if (loss.addresses.size === 0) {
+      loss.told = true;
+      this.#moves = this.#moves.filter((move) => move !== loss);
+    }
+    return loss.from;
   }
 
   /** Newest first. */
@@ -162,7 +180,7 @@ export class MoveRecord {
 
   #tellIfDue(move: Move): void {
     const ageMs = this.#options.nowMs() - move.lastMs;
-    if (ageMs < MERGE_MS) return;
+    if (ageMs < (move.to === null ? GAP_MS : MERGE_MS)) return;
     const waits = move.to === this.#options.node && !isFinal(move) && ageMs < CONFIRM_MS;
     if (!waits) this.#tell(move);
   }

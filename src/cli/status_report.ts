@@ -116,6 +116,7 @@ function addressStatus(
   const answeredAt = claims.find(({ answered, interfaceName }) => answered && open.has(interfaceName));
   const shown = answeredAt ?? claims.find(({ answered }) => answered) ?? claims[0];
   const owners = claims.map(({ interfaceName }) => speaker.ownerOf(address, interfaceName));
+  const reasons = claims.map((claim, index) => claimReason(claim, owners[index] ?? null));
   const owner = owners.find((candidate) => candidate !== null) ?? null;
   return {
     address,
@@ -123,14 +124,14 @@ function addressStatus(
     answering: answeredAt !== undefined,
     term: owner?.term ?? 0,
     since: iso(Math.max(shown?.sinceMs ?? nowMs, owner?.sinceMs ?? 0)),
-    reason: reasonOf(shown, answeredAt !== undefined),
+    reason: reasonOf(shown, shown ? (reasons[claims.indexOf(shown)] ?? '') : '', answeredAt !== undefined),
     services: [...(speaker.desired.get(address)?.services ?? [])],
-    interfaces: claims.map(({ interfaceName, state, sinceMs, reason, rivalMac, retryMs }, index) => ({
+    interfaces: claims.map(({ interfaceName, state, sinceMs, rivalMac, retryMs }, index) => ({
       name: interfaceName,
       state,
       ...ownerThere(owners[index] ?? null, iso),
       since: iso(sinceMs),
-      reason,
+      reason: reasons[index] ?? null,
       rivalMac,
       retryAt: retryMs === null ? null : iso(retryMs),
     })),
@@ -143,10 +144,15 @@ function ownerThere(owner: Owner | null, iso: ReportInput['iso']) {
   return { owner: owner.node, term: owner.term, firm: owner.firm, ownedSince: iso(owner.sinceMs) };
 }
 
-function reasonOf(claim: ClaimView | undefined, answering: boolean): string {
+/** Other nodes may have passed it on among themselves since it became standby here. */
+function claimReason({ state, reason }: ClaimView, owner: Owner | null): string {
+  return state === 'standby' && owner ? `${owner.node} owns it` : reason;
+}
+
+function reasonOf(claim: ClaimView | undefined, reason: string, answering: boolean): string {
   if (!claim) return 'no interface is selected for it';
   if (!answering && claim.answered) return `${claim.interfaceName} is not usable`;
-  return claim.reason;
+  return reason;
 }
 
 function totals(interfaceCounters: ReportInput['interfaceCounters']): Counters {

@@ -116,9 +116,39 @@ describe('a move', () => {
     assert.deepEqual([status()[0]?.count, status()[0]?.clients], [3, null]);
   });
 
+  it('with a moment in which nobody owns the address is one', () => {
+    record.add([moved('host-a', null, A, B, C)], []);
+    passMs(150);
+    record.add([moved(null, 'host-c', A), moved(null, 'host-b', B)], []);
+    assert.deepEqual(
+      status().map(({ from, to, addresses }) => [from, to, addresses]),
+      [
+        ['host-a', 'host-b', [B]],
+        ['host-a', 'host-c', [A]],
+        ['host-a', null, [C]],
+      ],
+    );
+    passMs(5_000);
+    assert.deepEqual(lines.toSorted(), [
+      'info: host-a gave up 2001:db8::1 on eth0',
+      'info: host-c took 192.0.2.1 from host-a on eth0',
+      'info: took 192.0.2.2 from host-a',
+    ]);
+  });
+
+  it('that the packet thread has made leaves no loss behind', () => {
+    record.add([moved('host-a', null, A)], []);
+    record.took(took(1, A));
+    record.add([moved(null, 'host-b', A)], []);
+    assert.deepEqual(
+      status().map(({ from, to }) => [from, to]),
+      [['host-a', 'host-b']],
+    );
+  });
+
   it('of others is told too; a first claim is none', () => {
     record.add([moved('host-a', 'host-c', A), moved(null, 'host-b', B), moved('host-b', null, C)], []);
-    passMs(1_000);
+    passMs(3_000);
     assert.deepEqual(lines, ['info: host-c took 192.0.2.1 from host-a on eth0', 'info: gave up 2001:db8::1 (because)']);
   });
 

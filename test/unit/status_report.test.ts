@@ -149,7 +149,7 @@ test('while probing nobody is known to own it', () => {
 
 test('an address of another node: its owner, its term, and since when', () => {
   const owner = { node: 'host-b', term: 5, firm: false, sinceMs: 7_500 };
-  const standby = claim({ state: 'standby', reason: 'host-b owns it', sinceMs: 600 });
+  const standby = claim({ state: 'standby', reason: 'host-c owns it', sinceMs: 600 });
   const { ipv4 } = report({ claims: new Map([[IPV4, [standby]]]), owners: { eth0: owner } });
   assert.deepEqual(
     [ipv4.owner, ipv4.answering, ipv4.term, ipv4.since, ipv4.reason],
