@@ -19,10 +19,20 @@ uint8_t* AnnouncementSender::begin_frame(unsigned slot, const wire::IpAddress& a
   fd_ = fd;
   slot_ = slot;
   mac = port->mac();
-  InterfaceCounters& counters = interface_counters_[slot];
-  (is_probe ? counters.probes : counters.announcements).add(1);
-  if (!is_probe) address_counters_.at(entry->counter_slot).announcements.add(1);
+  count(*entry, form);
   return batch_.slot();
+}
+
+void AnnouncementSender::count(const IpTableEntry& entry, FrameForm form) {
+  InterfaceCounters& counters = interface_counters_[slot_];
+  if (form == FrameForm::kProbe) {
+    counters.probes.add(1);
+  } else if (form == FrameForm::kDirected) {
+    counters.directed_requests.add(1);
+  } else {
+    counters.announcements.add(1);
+    address_counters_.at(entry.counter_slot).announcements.add(1);
+  }
 }
 
 void AnnouncementSender::flush() {

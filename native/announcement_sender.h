@@ -24,6 +24,7 @@ class AnnouncementSender final : public TransmitTarget {
   void end_frame(size_t size) override { batch_.commit(size); }
 
  private:
+  void count(const IpTableEntry& entry, FrameForm form);
   void flush();
 
   const PortSet& ports_;

@@ -31,6 +31,7 @@ class Counter {
   X(advertisements, "advertisements")       /* of them answered */                                \
   X(announcements, "announcements")         /* unsolicited frames sent: GARP of both forms, NA */ \
   X(probes, "probes")                       /* ARP probes and DAD NS sent */                      \
+  X(directed_requests, "directed-requests") /* asked known clients to follow */                   \
   X(send_errors, "send-errors")             /* frames that the kernel refused */                  \
   X(ring_drops, "ring-drops")               /* frames lost because we were too slow */            \
   X(heartbeats_sent, "heartbeats-sent")     /* frames to other nodes, messages too */             \

@@ -33,9 +33,6 @@ constexpr size_t kFramesPerTurn = 256;
 // A frame of the heartbeat protocol costs about ten times a request, and is not for us to hurry: who is to be judged is
 // drained before. A flood of them leaves the answers most of the time.
 constexpr size_t kHeartbeatFramesPerTurn = 32;
-// About 200 us of sending between two looks at the rings.
-constexpr size_t kAnnouncementsPerTurn = 64;
-constexpr size_t kDirectedPerTurn = 32;
 
 // epoll tags; those of the ports follow.
 constexpr uint64_t kWakeupTag = 0;
@@ -61,7 +58,8 @@ Responder::Responder(const ResponderOptions& options, std::function<void()> wake
       epoll_(require("epoll_create1", epoll_create1(EPOLL_CLOEXEC))),
       links_(LinkMonitor::Addresses::kIgnore),
       ports_(*this, events_, filter_, links_, options.heartbeat.has_value(), epoll_.get(), kFirstSocketTag,
-             [this] { eventfd_write(wakeup_.get(), 1); }) {
+             [this] { eventfd_write(wakeup_.get(), 1); }),
+      transmitter_(ports_, answering_, events_, interface_counters_, address_counters_, options.heartbeat.has_value()) {
   if (options.heartbeat) {
     heartbeats_ = std::make_unique<HeartbeatIo>(*options.heartbeat, ports_, events_, interface_counters_,
                                                 [this](unsigned slot, const PeerDown& down) { peer_lost(slot, down); });
@@ -192,13 +190,13 @@ void Responder::run() {
     run_heartbeats();
     // Groups before probes: an answer has to find its way through snooping switches.
     busy = ports_.step_groups(now_ns) || busy;
-    busy = announce_some(now_ns) || busy;
+    busy = transmitter_.run(now_ns) || busy;
   }
 }
 
 int Responder::wait_timeout_ms(int64_t now_ns, bool busy) const {
   if (busy) return 0;
-  int64_t next_ns = std::min({announcer_.next_due_ns(), clients_.next_due_ns(), ports_.next_due_ns()});
+  int64_t next_ns = std::min(transmitter_.next_due_ns(), ports_.next_due_ns());
   if (heartbeats_) next_ns = std::min(next_ns, heartbeats_->next_due_ns());
   if (!answering_.expired) next_ns = std::min(next_ns, deadline_ns_.load(std::memory_order_acquire));
   if (next_ns == std::numeric_limits<int64_t>::max()) return -1;
@@ -253,14 +251,14 @@ bool Responder::take_mail() {
 }
 
 void Responder::take_orders(std::vector<Order> orders) {
-  const int64_t now_ns = monotonic_ns();
   for (Order& order : orders) {
     if (order.is_probe) {
-      announcer_.probe(std::move(order.addresses), order.slot, order.offsets_ms, now_ns);
-    } else if (order.confirm != 0) {
-      clients_.announce(order.addresses, order.slot, order.schedule, FollowCause::kAnnounce, order.confirm, now_ns);
+      transmitter_.probe(std::move(order.addresses), order.slot, order.offsets_ms);
+    } else if (order.confirm == 0) {
+      transmitter_.announce(std::move(order.addresses), order.slot, order.schedule, order.urgent);
     } else {
-      announcer_.announce(std::move(order.addresses), order.slot, order.schedule, order.urgent, now_ns);
+      transmitter_.announce_and_follow(order.addresses, order.slot, order.schedule, FollowCause::kAnnounce,
+                                       order.confirm);
     }
   }
 }
@@ -292,14 +290,14 @@ void Responder::set_table(Publication publication) {
   const bool renames = before != after;
   const SlotMask lifted = answering_.holds.lift(publication.holds_lifted);
   answering_.holds.forget(renamed);
+  transmitter_.forget(renamed);
   takeover_.publish(std::move(publication), renamed);
-  clients_.forget(renamed);
   const std::shared_ptr<const IpTable> previous = std::exchange(answering_.table, table);
   ports_.set_table(table);
   if (heartbeats_ && renames) heartbeats_->set_interfaces(after);
   // What link-up left unannounced.
   for (unsigned slot = 0; slot < after.size(); ++slot) {
-    if ((lifted & ~renamed & slot_bit(slot)) != 0) announce_answered(slot);
+    if ((lifted & ~renamed & slot_bit(slot)) != 0) transmitter_.announce_answered(slot, options_.link_schedule);
   }
 }
 
@@ -336,7 +334,7 @@ void Responder::port_ready(Port& port, bool deaf) {
     if (deaf && heartbeats_->had_two_way_peer(slot)) hold(slot, "link-returned");
     heartbeats_->open(port, monotonic_ns());
   }
-  announce_answered(slot);
+  transmitter_.announce_answered(slot, options_.link_schedule);
 }
 
 void Responder::port_unusable(unsigned slot) {
@@ -344,24 +342,8 @@ void Responder::port_unusable(unsigned slot) {
 }
 
 void Responder::port_closed(unsigned slot) {
-  announcer_.cancel(slot);
-  clients_.cancel(slot);
+  transmitter_.cancel(slot);
   port_unusable(slot);
-}
-
-void Responder::announce_answered(unsigned slot) {
-  std::vector<wire::IpAddress> addresses;
-  for (const IpTableEntry& entry : answering_.table->entries()) {
-    if ((entry.answer & ~entry.tentative & slot_bit(slot)) != 0) addresses.push_back(entry.address);
-  }
-  announcer_.cancel_announcements(slot);
-  announcer_.announce(std::move(addresses), slot, options_.link_schedule, true, monotonic_ns());
-}
-
-bool Responder::announce_some(int64_t now_ns) {
-  AnnouncementSender sender(ports_, answering_, interface_counters_, address_counters_);
-  const bool announcing = announcer_.run(now_ns, kAnnouncementsPerTurn, sender);
-  return clients_.run(now_ns, kDirectedPerTurn, sender) || announcing;
 }
 
 void Responder::hold(unsigned slot, const char* reason) {
@@ -380,16 +362,15 @@ void Responder::peer_lost(unsigned slot, const PeerDown& down) {
   if (answering_.expired || answering_.holds.holds(slot)) return;
   Takeover::Taken taken = takeover_.fire(slot, down.incarnation);
   if (taken.number == 0) return;
-  const int64_t now_ns = monotonic_ns();
-  clients_.announce(taken.addresses, slot, options_.link_schedule, FollowCause::kTook, taken.number, now_ns);
-  announce_some(now_ns);
   Event event{EventType::kTook, answering_.table->interface_names()[slot]};
   event.text = down.node;
   event.incarnation = down.incarnation;
   event.number = taken.number;
   event.after_ns = monotonic_ns() - down.last_heard_ns;
-  event.addresses = std::move(taken.addresses);
+  event.addresses = taken.addresses;
   events_.push(std::move(event));
+  transmitter_.announce_and_follow(taken.addresses, slot, options_.link_schedule, FollowCause::kTook, taken.number);
+  transmitter_.run(monotonic_ns());
 }
 
 bool Responder::drain(Port& port, PacketSocket& socket) {
@@ -402,7 +383,8 @@ bool Responder::drain(Port& port, PacketSocket& socket) {
   for (; count < kFramesPerTurn && socket.next(frame); ++count) {
     const Verdict verdict = reply(frame, *answering_.table, answering_.expired, interface, replies_.slot());
     if (verdict.reply_size != 0) replies_.commit(verdict.reply_size);
-    account(verdict, port, is_arp, now_ns);
+    account(verdict, port, is_arp);
+    transmitter_.see(verdict, port.slot(), now_ns);
     socket.release();
     if (replies_.full()) send_replies(socket, counters);
   }
@@ -416,8 +398,7 @@ void Responder::send_replies(PacketSocket& socket, InterfaceCounters& counters) 
   counters.send_errors.add(wanted - replies_.send(socket.fd()));
 }
 
-void Responder::account(const Verdict& verdict, Port& port, bool is_arp, int64_t now_ns) {
-  clients_.note(verdict, port.slot(), now_ns);
+void Responder::account(const Verdict& verdict, Port& port, bool is_arp) {
   InterfaceCounters& counters = interface_counters_[port.slot()];
   const bool answered = verdict.reply_size != 0;
   if (verdict.is_request) {

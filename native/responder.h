@@ -16,9 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "announcer.h"
 #include "answering.h"
-#include "client_following.h"
 #include "counters.h"
 #include "events.h"
 #include "file_descriptor.h"
@@ -29,6 +27,7 @@
 #include "rival_reports.h"
 #include "socket_filter.h"
 #include "takeover.h"
+#include "transmitter.h"
 
 namespace arpeggio {
 
@@ -56,7 +55,7 @@ class Responder : private PortSet::User {
   // Prolongs the current table's life to `lifetime_ms` from now.
   void renew(uint32_t lifetime_ms);
   // Announcements go only where the address is answered for sure, when their time comes; probes wherever it is selected.
-  // `confirm`: the number under which clients are asked to follow; 0: they are not.
+  // `confirm`: the number under which clients are asked to follow; 0: they are not. Without heartbeats nobody is.
   void announce(std::vector<wire::IpAddress> addresses, unsigned slot, AnnouncementSchedule schedule, bool urgent,
                 uint64_t confirm = 0);
   void probe(std::vector<wire::IpAddress> addresses, unsigned slot, std::vector<uint32_t> offsets_ms);
@@ -112,12 +111,10 @@ class Responder : private PortSet::User {
   void port_ready(Port& port, bool deaf) override;
   void port_unusable(unsigned slot) override;
   void port_closed(unsigned slot) override;
-  void announce_answered(unsigned slot);
   void check_deadline(int64_t now_ns);
-  bool announce_some(int64_t now_ns);
   bool drain(Port& port, PacketSocket& socket);
   void send_replies(PacketSocket& socket, InterfaceCounters& counters);
-  void account(const Verdict& verdict, Port& port, bool is_arp, int64_t now_ns);
+  void account(const Verdict& verdict, Port& port, bool is_arp);
   void report_rival(const Verdict& verdict, const Port& port);
   void peer_lost(unsigned slot, const PeerDown& down);
   void hold(unsigned slot, const char* reason);
@@ -143,12 +140,11 @@ class Responder : private PortSet::User {
   OwnMacs own_macs_;
   Answering answering_;
   Takeover takeover_;
-  Announcer announcer_;
-  ClientFollowing clients_{announcer_, answering_, events_};
   SendBatch replies_;
   RivalReports rival_reports_;
 
   PortSet ports_;
+  Transmitter transmitter_;
   std::unique_ptr<HeartbeatIo> heartbeats_;  // nullptr: this node is alone
   std::thread thread_;                       // last: everything it uses is set
 };

@@ -141,7 +141,7 @@ export class Responder {
    * Announces addresses on an interface. When the time of each frame comes it is sent only if the address is answered
    * there, and not tentatively. Urgent announcements go before others.
    * @param confirm a number that `confirmed` events tell again: the clients known to use the addresses are asked to
-   *   follow, one by one. 0: they are not.
+   *   follow, one by one. 0, and without heartbeats: they are not.
    */
   announce(
     addresses: readonly Address[],

@@ -15,10 +15,12 @@ import type { NodeTable, Setup } from './programs/node.js';
 
 export const SERVICE = '192.0.2.10';
 export const OTHER_SERVICE = '192.0.2.11';
-const CLIENT_MAC = '02:00:00:00:00:09';
+export const CLIENT_MAC = '02:00:00:00:00:09';
 // An address that the client's kernel does not have: it takes no part in the conversation.
-const ASKER = '192.0.2.77';
+export const ASKER = '192.0.2.77';
 const HEARTBEAT = '88b5';
+// The compiled harness is three directories below the root, and python stays where it is written.
+const FLOOD_PY = fileURLToPath(new URL('../../../test/lifecycle/flood.py', import.meta.url));
 const EVENT_TIMEOUT_MS = 5000;
 const ASK_STEP_MS = 2;
 const SILENCE_MS = 80;
@@ -185,6 +187,31 @@ export class PeersBed {
   async isSilent(address: string): Promise<void> {
     await this.wire.send(arp({ sha: CLIENT_MAC, spa: ASKER, tpa: address }));
     await this.wire.expectSilence(SILENCE_MS, (frame) => isAnswerFor(frame, address));
+  }
+
+  /** Captures on another host of the segment. */
+  watch(host: string, etherTypes: readonly number[]): Promise<Wire> {
+    return Wire.open(this.network.host(host), 'eth0', etherTypes);
+  }
+
+  /** Has a host send forged heartbeats as fast as it can; stop() resolves with how many it sent a second. */
+  async flood(host: string): Promise<{ stop(): Promise<number> }> {
+    let perSecond = 0;
+    let onRunning = (): void => {};
+    const running = new Promise<void>((resolve) => {
+      onRunning = resolve;
+    });
+    const process = this.network.host(host).spawn(['python3', FLOOD_PY, 'eth0'], (line) => {
+      perSecond = Number(line);
+      onRunning();
+    });
+    await Promise.race([running, delay(EVENT_TIMEOUT_MS)]);
+    return {
+      stop: async () => {
+        await process.stop('SIGTERM', 500);
+        return perSecond;
+      },
+    };
   }
 
   /** Heartbeats and messages of a node that were captured. */

@@ -1,8 +1,17 @@
 // What is armed against the loss of a peer happens on the packet thread, whatever JavaScript does meanwhile.
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hexIpv4, hexMac } from '../net/harness/frames.js';
-import { INTERVAL_MS, MULTIPLIER, OTHER_SERVICE, onSegment, type PeerNode, SERVICE } from './peers_bed.js';
+import { arp, hexIpv4, hexMac } from '../net/harness/frames.js';
+import {
+  ASKER,
+  CLIENT_MAC,
+  INTERVAL_MS,
+  MULTIPLIER,
+  OTHER_SERVICE,
+  onSegment,
+  type PeerNode,
+  SERVICE,
+} from './peers_bed.js';
 
 const LIMIT_MS = 200;
 
@@ -60,6 +69,42 @@ onSegment('what is taken over is announced by the link schedule, at once', async
   assert.equal(announcements.length, 8);
   const spread = announcements.map(({ ns }) => (ns - announcements[0]!.ns) / 1e6);
   assert.ok(spread[2]! >= 15 && spread[4]! >= 90 && spread[6]! >= 280, `announced at ${spread.join(', ')} ms`);
+});
+
+onSegment('clients that asked are asked to follow, and counted once they have', async (bed) => {
+  const { owner, heir } = await bed.pair();
+  await bed.answeredBy(owner, SERVICE, 1000);
+  await heir.does('announceAll', [OTHER_SERVICE], 5);
+  assert.deepEqual(await heir.event('confirmed'), {
+    type: 'confirmed',
+    interfaceName: 'eth0',
+    cause: 'announce',
+    number: 5,
+    clients: 0,
+    confirmed: 0,
+    final: true,
+  });
+  await kill(owner);
+  // Who has CLIENT, tell SERVICE.
+  const { hex } = await bed.wire.expect(
+    (frame) =>
+      frame.type === 'host' && frame.hex.slice(40, 44) === '0001' && frame.hex.slice(12, 24) === hexMac(heir.mac),
+    1000,
+  );
+  assert.deepEqual([hex.slice(56, 64), hex.slice(76, 84)], [hexIpv4(SERVICE), hexIpv4(ASKER)]);
+  const answer = { sha: CLIENT_MAC, spa: ASKER, tha: heir.mac, tpa: SERVICE };
+  await bed.wire.send(arp({ ...answer, op: 2, destination: heir.mac }));
+  const { cause, number, clients, confirmed, final } = await heir.event('confirmed');
+  assert.deepEqual(
+    { cause, number, clients, confirmed, final },
+    {
+      cause: 'took',
+      number: 1,
+      clients: 1,
+      confirmed: 1,
+      final: true,
+    },
+  );
 });
 
 onSegment('a table made before its maker heard of the takeover does not undo it; a later one does', async (bed) => {

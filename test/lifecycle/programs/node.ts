@@ -74,14 +74,14 @@ function largeTable(count: number): Table {
   return { interfaces, entries };
 }
 
-/** Publishes tables of `count` addresses `rounds` times, 10 a second, and has all announced each time. */
+/** Publishes tables of `count` addresses `rounds` times, 10 a second, and has all announced each second. */
 async function storm(count: number, rounds: number): Promise<void> {
   const table = largeTable(count);
   const addresses = table.entries.map(({ address }) => address);
   for (let round = 0; round < rounds; ++round) {
     // Every round adds an address and drops another.
     responder.publish({ ...table, entries: table.entries.slice(round) }, LONG_MS);
-    responder.announce(addresses, INTERFACE, { ipv4Ms: [0], ipv6Ms: [0] }, round % 2 === 0);
+    if (round % 10 === 0) responder.announce(addresses, INTERFACE, { ipv4Ms: [0, 20], ipv6Ms: [0] }, round % 20 === 0);
     await delay(100);
   }
 }
@@ -103,8 +103,8 @@ const COMMANDS: Record<string, (...args: never[]) => void | Promise<void>> = {
     responder.announce(addresses, INTERFACE, SCHEDULE, true, confirm);
   },
   setKeys: (keys: readonly string[]) => responder.setKeys(toKeys(keys)),
-  announceAll: (addresses: readonly string[]) =>
-    responder.announce(addresses.map(parseAddress), INTERFACE, { ipv4Ms: [0], ipv6Ms: [0] }, true),
+  announceAll: (addresses: readonly string[], confirm?: number) =>
+    responder.announce(addresses.map(parseAddress), INTERFACE, { ipv4Ms: [0], ipv6Ms: [0] }, true, confirm),
   block,
   storm,
   counters: () => say({ counters: responder.interfaceCounters().get(INTERFACE) }),

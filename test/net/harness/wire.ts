@@ -16,6 +16,8 @@ export interface Frame {
   readonly hex: string;
   /** CLOCK_MONOTONIC, comparable with process.hrtime.bigint() and between hosts. */
   readonly ns: number;
+  /** The same clock, but when the kernel had it: without the delays of the program that tells. */
+  readonly kernelNs: number;
   readonly type: PacketType;
   /** Tag control information of the stripped tag. */
   readonly vlanTci: number | null;
@@ -29,6 +31,7 @@ interface Message {
   readonly error?: string;
   readonly frame?: string;
   readonly ns?: number;
+  readonly kernelNs?: number;
   readonly type?: PacketType;
   readonly vlan?: number | null;
 }
@@ -133,7 +136,7 @@ export class Wire {
     if (message.error !== undefined) this.sends.shift()?.reject(new Error(message.error));
     const { frame: hex, ns, type, vlan } = message;
     if (hex === undefined || ns === undefined || type === undefined) return;
-    const frame: Frame = { hex, ns, type, vlanTci: vlan ?? null };
+    const frame: Frame = { hex, ns, kernelNs: message.kernelNs ?? ns, type, vlanTci: vlan ?? null };
     this.frames.push(frame);
     for (const waiter of [...this.waiters]) if (waiter.predicate(frame)) waiter.resolve(frame);
   }
