@@ -2,7 +2,8 @@ import type { Logger } from '../log.js';
 import type { ResponderEvent } from '../responder/types.js';
 import type { PortState } from './status_report.js';
 
-type LinkEvent = Extract<
+/** What the packet thread tells of its ports and of itself. */
+export type LinkEvent = Extract<
   ResponderEvent,
   {
     type:
@@ -16,7 +17,7 @@ type LinkEvent = Extract<
   }
 >;
 
-/** What the packet thread tells of its ports and of itself, as a line of the log. */
+/** The event as a line of the log. */
 export function logLinkEvent(log: Logger, event: LinkEvent): void {
   switch (event.type) {
     case 'port-opened':

@@ -5,12 +5,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { MOVED_SCHEDULE } from '../claim/timing.js';
 import { monotonicMs, WallTime } from '../clock.js';
 import type { Config } from '../config/config.js';
-import { eligibleInterfaces } from '../config/interfaces.js';
 import type { Logger } from '../log.js';
 import { decode } from '../ownership/codec.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
-import type { LinkInfo, ResponderEvent } from '../responder/types.js';
+import type { ResponderEvent } from '../responder/types.js';
 import { Speaker, type SpeakerEvent } from '../speaker.js';
 import type { CommandHandlers } from '../status/commands.js';
 import type { Health, Status } from '../status/schema.js';
@@ -19,13 +18,12 @@ import { EffectRunner } from './effects.js';
 import { HeartbeatTrouble } from './heartbeat_trouble.js';
 import { newIncarnation } from './incarnation.js';
 import { KernelCheck } from './kernel_check.js';
-import { logLinkEvent, portAfter } from './link_events.js';
 import { MoveRecord } from './move_record.js';
 import { NodeCommands } from './node_commands.js';
+import { NodeLinks } from './node_links.js';
 import { PeerLog } from './peer_log.js';
 import { Serving } from './serving.js';
-import { SharedSegments } from './shared_segments.js';
-import { type PortState, statusReport } from './status_report.js';
+import { statusReport } from './status_report.js';
 
 /** The table's life is prolonged, and what is judged by time looked at. */
 const RENEW_MS = 1_000;
@@ -56,11 +54,9 @@ export class NodeProcess {
   readonly #moves: MoveRecord;
   readonly #peerLog: PeerLog;
   readonly #trouble: HeartbeatTrouble;
-  readonly #shared: SharedSegments;
+  readonly #links: NodeLinks;
   readonly #commands: NodeCommands;
-  readonly #ports = new Map<string, PortState>();
   #config: Config;
-  #links: readonly LinkInfo[];
   #started = false;
   #ended = false;
   #wake: NodeJS.Timeout | undefined;
@@ -79,7 +75,7 @@ export class NodeProcess {
     this.#config = config;
     this.#node = node;
     this.#log = log;
-    this.#links = listLinks();
+    this.#links = new NodeLinks(log, config.interfaces, listLinks());
     this.#speaker = new Speaker({ node, incarnation, random: Math.random, heartbeat: { intervalMs, multiplier } });
     this.#responder = new Responder({
       onEvent: (event) => this.#onEvent(event),
@@ -88,7 +84,6 @@ export class NodeProcess {
     });
     this.#peerLog = new PeerLog(log);
     this.#trouble = new HeartbeatTrouble(log, node, keys.length > 0);
-    this.#shared = new SharedSegments(log);
     this.#moves = new MoveRecord({
       node,
       log,
@@ -98,7 +93,7 @@ export class NodeProcess {
     this.#serving = new Serving({
       stateFile,
       log: options.log,
-      links: () => this.#links,
+      links: () => this.#links.links,
       onServed: (generation) => this.#step({ type: 'served', generation }),
     });
     this.#effects = new EffectRunner(
@@ -106,7 +101,7 @@ export class NodeProcess {
       monotonicMs(),
     );
     this.#kernelCheck = new KernelCheck(log, () => ({
-      interfaces: this.#interfaces(),
+      interfaces: this.#links.interfaces,
       serviceIps: new Set(this.#speaker.desired.keys()),
     }));
     this.#commands = new NodeCommands({
@@ -147,6 +142,7 @@ export class NodeProcess {
     this.#serving.prepare(config.serve);
     const previous = this.#config;
     this.#config = config;
+    this.#links.named = config.interfaces;
     if (!isDeepStrictEqual(fixedPart(previous), fixedPart(config))) {
       this.#log.warn(
         'node, cluster, heartbeat timings and status of the changed configuration take effect at the next start',
@@ -154,8 +150,8 @@ export class NodeProcess {
     }
     if (!isDeepStrictEqual(previous.heartbeat.keys, config.heartbeat.keys)) this.#setKeys(config.heartbeat.keys);
     this.#serving.setMode(config.serve);
-    this.#step({ type: 'usable', interfaces: this.#usable() });
-    this.#step({ type: 'desired', desired: config.desired, interfaces: this.#interfaces() });
+    this.#stepUsable();
+    this.#stepDesired();
     this.#kernelCheck.soon();
   }
 
@@ -193,7 +189,7 @@ export class NodeProcess {
 
   describe(): { interfaces: readonly string[]; filter: string; priority: string } {
     const { filter } = this.#responder.describe();
-    return { interfaces: this.#interfaces(), filter, priority: this.#priority() };
+    return { interfaces: this.#links.interfaces, filter, priority: this.#priority() };
   }
 
   health(): Health {
@@ -209,8 +205,8 @@ export class NodeProcess {
       state: this.#started ? this.#commands.state : 'joining',
       nowMs,
       iso: (ms) => this.#wallTime.iso(ms),
-      links: this.#links,
-      ports: this.#ports,
+      links: this.#links.links,
+      ports: this.#links.ports,
       speaker: this.#speaker,
       heardMs: (peer) => this.#peerLog.heardMs(peer),
       moves: this.#moves.list((ms) => this.#wallTime.iso(ms)),
@@ -219,7 +215,7 @@ export class NodeProcess {
       addressCounters: this.#responder.addressCounters(),
       interfaceCounters: this.#responder.interfaceCounters(),
       warnings: [
-        ...this.#shared.warnings(this.#open()),
+        ...this.#links.warnings,
         ...this.#trouble.warnings(nowMs),
         ...this.#kernelCheck.warnings,
         ...this.#options.configProblems(),
@@ -233,25 +229,19 @@ export class NodeProcess {
     return nice === 0 ? 'normal' : `nice ${nice}`;
   }
 
-  #interfaces(): readonly string[] {
-    return this.#config.interfaces ?? eligibleInterfaces(this.#links);
-  }
-
-  /** Where the packet thread can send, in the node's order. */
-  #open(): string[] {
-    return this.#interfaces().filter((name) => this.#ports.get(name)?.state === 'open');
-  }
-
-  /** What is probed before that is heard by nobody. */
-  #usable(): ReadonlySet<string> {
-    return this.#shared.usable(this.#open());
-  }
-
   #step(event: SpeakerEvent): void {
     const nowMs = monotonicMs();
     this.#effects.run(this.#speaker.step(event, nowMs), nowMs);
     if (this.#speaker.stopped) this.#onStopped?.();
     this.#scheduleWake();
+  }
+
+  #stepUsable(): void {
+    this.#step({ type: 'usable', interfaces: this.#links.usable });
+  }
+
+  #stepDesired(): void {
+    this.#step({ type: 'desired', desired: this.#config.desired, interfaces: this.#links.interfaces });
   }
 
   #scheduleWake(): void {
@@ -298,17 +288,19 @@ export class NodeProcess {
         this.#trouble.nameInUse(event, monotonicMs());
         break;
       case 'same-segment':
-        this.#shared.add(event.interfaceName, event.otherInterfaceName);
-        this.#step({ type: 'usable', interfaces: this.#usable() });
+        this.#links.onSameSegment(event.interfaceName, event.otherInterfaceName);
+        this.#stepUsable();
         break;
       case 'rival':
         this.#step(event);
         break;
       case 'links':
-        this.#onLinks(event.links);
+        if (this.#links.setLinks(event.links)) this.#stepDesired();
+        this.#serving.linksChanged();
+        this.#kernelCheck.soon();
         break;
       default:
-        this.#onLinkEvent(event);
+        if (this.#links.onEvent(event)) this.#stepUsable();
     }
   }
 
@@ -317,29 +309,6 @@ export class NodeProcess {
     // Of a later release, or not meant for us to read.
     if (message === null) this.#log.debug({ peer: node, interface: interfaceName }, 'a message that cannot be read');
     else this.#step({ type: 'message', interfaceName, node, incarnation, message });
-  }
-
-  #onLinkEvent(event: Parameters<typeof logLinkEvent>[1]): void {
-    logLinkEvent(this.#log, event);
-    const port = portAfter(event);
-    if (!port) return;
-    this.#ports.set(port.interfaceName, port.state);
-    this.#step({ type: 'usable', interfaces: this.#usable() });
-  }
-
-  #onLinks(links: readonly LinkInfo[]): void {
-    const before = this.#interfaces();
-    this.#links = links;
-    for (const [name, port] of this.#ports) {
-      // A new link of that name is a new chance.
-      if (port.state === 'failed' && !links.some((link) => link.name === name)) this.#ports.delete(name);
-    }
-    const after = this.#interfaces();
-    if (before.join('/') !== after.join('/')) {
-      this.#step({ type: 'desired', desired: this.#config.desired, interfaces: after });
-    }
-    this.#serving.linksChanged();
-    this.#kernelCheck.soon();
   }
 }
 

@@ -176,6 +176,10 @@ test('SIGTERM hands everything over before the end, without a lost packet', asyn
       assert.deepEqual(await node.stop('SIGTERM'), { code: 0, signal: null });
     });
     assert.equal(seen.lost, 0, `${seen.lost} of ${seen.sent}, ${seen.outageMs} ms\n${node.lastOutput}`);
+    assert.ok(
+      node.log.some(({ msg }) => msg.startsWith('handed over ')),
+      node.lastOutput,
+    );
     assert.deepEqual(ownedBy(await cluster.settled(), name), []);
     for (const other of cluster.others(name))
       await other.waitForLog('the farewell', ({ msg }) => msg === `${name} has left eth0`);
