@@ -254,12 +254,31 @@ export class Responder {
     // A wake may still be on its way when the handle is closed.
     if (!this.#native) return;
     const { peers, events, links, lost } = this.#native.takeEvents();
-    const onEvent = this.#onEvent;
-    if (links) onEvent({ type: 'links', links: links.map(linkFromNative) });
-    // Before the messages and takeovers that refer to them.
-    for (const peer of peers) onEvent({ type: 'peer', peer });
-    for (const event of events) onEvent(eventFromNative(event));
-    if (lost > 0) onEvent({ type: 'events-lost', count: lost });
+    const all = events.map(eventFromNative);
+    const first = ({ type }: ResponderEvent) => type === 'took' || type === 'held';
+    this.#tell([
+      ...(links ? [{ type: 'links' as const, links: links.map(linkFromNative) }] : []),
+      // What the thread did by itself comes before the reports that were its reason: nobody does it again.
+      ...all.filter(first),
+      // Who speaks is known before what it says.
+      ...peers.map((peer) => ({ type: 'peer' as const, peer })),
+      ...all.filter((event) => !first(event)),
+      ...(lost > 0 ? [{ type: 'events-lost' as const, count: lost }] : []),
+    ]);
+  }
+
+  /** A handler that throws loses none of the others: they are not told twice. */
+  #tell(events: readonly ResponderEvent[]): void {
+    for (const [index, event] of events.entries()) {
+      // The handler may have closed us.
+      if (!this.#native) return;
+      try {
+        this.#onEvent(event);
+      } catch (error) {
+        queueMicrotask(() => this.#tell(events.slice(index + 1)));
+        throw error;
+      }
+    }
   }
 
   /** Keeps the slot of every name that stays: counters and open sockets go by slot. */
