@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ArpeggioNode } from '../../src/lab/arpeggio_node.js';
 import { EAGER_RESOLUTION } from '../../src/lab/client.js';
@@ -183,5 +184,35 @@ test('SIGTERM hands everything over before the end, without a lost packet', asyn
     assert.deepEqual(ownedBy(await cluster.settled(), name), []);
     for (const other of cluster.others(name))
       await other.waitForLog('the farewell', ({ msg }) => msg === `${name} has left eth0`);
+  });
+});
+
+test('a second signal does not wait for nodes that take nothing', async (t) => {
+  await withNetwork(t, clusterSpec(), async (network) => {
+    // Frozen, the other one still counts as there for 2.5 s, and is asked to take what it cannot.
+    const settings = { heartbeat: { interval: '500ms', multiplier: 5 } };
+    const nodes = ['node-a', 'node-b'];
+    const cluster = await Cluster.create(network, { services: SERVICES, nodes, clients: [], settings });
+    const owners = await cluster.start();
+    const node = cluster.node(anOwner(owners));
+    const [other] = cluster.others(node.name);
+    assert.ok(other);
+    const { pid } = (await statusOf(other)).process;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const ended = node.stop('SIGTERM');
+      await delay(400);
+      assert.ok(node.isRunning, 'it waits for the other one');
+      assert.equal((await statusOf(node)).state, 'leaving');
+      const again = performance.now();
+      node.signal('SIGTERM');
+      assert.deepEqual(await ended, { code: 0, signal: null });
+      const tookMs = performance.now() - again;
+      assert.ok(tookMs < 1_000, `${tookMs} ms\n${node.lastOutput}`);
+      assert.match(node.lastOutput, /not waiting for other nodes/);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await cluster.stop();
   });
 });
