@@ -1,6 +1,8 @@
 // The packet thread under ThreadSanitizer: tables of 10,000 entries are swapped, announcements ordered and counters read
-// from two other threads, while requests come in from a real link that goes down and up. Outcome it guarantees: no data
-// race, and every request for an address that is in both tables gets one right answer while the link is up.
+// from two other threads, while requests come in from a real link that goes down and up. In a round with heartbeats a peer
+// at the other end of the link is restarted again and again, and taken over each time, while keys change and messages pass.
+// Outcome it guarantees: no data race, and every request for an address that is in both tables gets one right answer while
+// the link is up.
 // Runs in a network namespace of its own (scripts/sanitize.mjs thread); ends with 0 when all held.
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -40,6 +42,7 @@ constexpr auto kSettlingTime = std::chrono::seconds(5);
 constexpr auto kFlapInterval = std::chrono::seconds(2);
 constexpr auto kRoundDuration = std::chrono::seconds(8);
 
+const HeartbeatKeys kKeys = {{1, 2, 3}};
 constexpr wire::Mac kClientMac = {0x02, 0, 0, 0, 0, 0x99};
 constexpr uint8_t kClientIpv4[4] = {10, 1, 255, 254};
 constexpr uint8_t kClientIpv6[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99};
@@ -69,15 +72,76 @@ wire::IpAddress address(unsigned number) {
 }
 
 // Two variants that differ in their last thousand entries of each family; the client asks only for what both have.
-std::shared_ptr<const IpTable> make_table(bool variant) {
+std::shared_ptr<IpTable> make_table(bool variant) {
   std::vector<IpTableEntry> entries;
   for (unsigned number = 0; number < kIpv4Count + kIpv6Count; ++number) {
     const bool varies = number % 5 == 4;
     const SlotMask answer = varies && variant ? 0 : slot_bit(0);
     entries.push_back({address(number), slot_bit(0), answer, 0, number});
   }
-  return std::make_shared<const IpTable>(std::vector<std::string>{"node"}, std::move(entries));
+  return std::make_shared<IpTable>(std::vector<std::string>{"node"}, std::move(entries));
 }
+
+// With what varies to be taken over from the peer, and every hold lifted.
+Publication make_publication(bool variant, uint64_t peer) {
+  TakeoverPlan plan{0, peer, {}};
+  for (unsigned number = 4; number < kIpv4Count + kIpv6Count; number += 5) plan.entries.push_back(number);
+  return {make_table(variant), {std::move(plan)}, 0, UINT64_MAX};
+}
+
+HeartbeatOptions heartbeat_options(const char* node, uint64_t incarnation) {
+  HeartbeatOptions options;
+  options.node = node;
+  options.cluster = "test";
+  options.incarnation = incarnation;
+  options.keys = kKeys;
+  return options;
+}
+
+Advertisement ready(uint32_t version) {
+  Advertisement advertisement;
+  advertisement.state = wire::NodeState::kReady;
+  advertisement.claims_version = version;
+  return advertisement;
+}
+
+// Lives and dies at the far end of the link until `stop`; `incarnation` is that of its present life.
+void run_peer(const std::atomic<bool>& stop, std::atomic<uint64_t>& incarnation) {
+  for (uint64_t life = 1000; !stop; ++life) {
+    ResponderOptions options;
+    options.ebpf_filter = false;
+    options.heartbeat = heartbeat_options("peer", life);
+    Responder peer(options, [] {});
+    peer.publish({std::make_shared<IpTable>(std::vector<std::string>{"client"}, std::vector<IpTableEntry>())}, 30'000);
+    peer.advertise("client", ready(1));
+    incarnation = life;
+    for (unsigned turn = 0; turn < 20 && !stop; ++turn) {
+      peer.send_message("client", std::vector<uint8_t>(turn + 1));
+      peer.take_events();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+}
+
+// What a publisher reads of its responder's events.
+struct Seen {
+  std::atomic<uint64_t> events{0};
+  std::atomic<uint64_t> peers{0};
+  std::atomic<uint64_t> messages{0};
+  std::atomic<uint64_t> took{0};
+  std::atomic<uint64_t> held{0};
+
+  void take(Responder& responder) {
+    const EventBatch batch = responder.take_events();
+    events += batch.events.size();
+    peers += batch.peers.size();
+    for (const Event& event : batch.events) {
+      messages += event.type == EventType::kMessage ? 1 : 0;
+      took += event.type == EventType::kTook ? 1 : 0;
+      held += event.type == EventType::kHeld ? 1 : 0;
+    }
+  }
+};
 
 unsigned pick(unsigned& state) {
   for (;;) {
@@ -113,12 +177,14 @@ bool read_answer(const uint8_t* frame, size_t size, wire::IpAddress& answered) {
   if (size < wire::kArpFrameSize || !wire::equal_mac(frame, kClientMac.data())) return false;
   if (wire::load16(frame + 12) == wire::kEtherTypeArp) {
     const wire::ArpView arp{frame + wire::kEthernetHeaderSize};
+    if (arp.op() == wire::kArpRequest) return false;  // asks the client to follow
     if (arp.op() != wire::kArpReply || !wire::equal_mac(arp.sha(), frame + 6)) fail("a wrong ARP reply");
     answered = wire::IpAddress::from_ipv4(arp.spa());
     return true;
   }
   const uint8_t* message = frame + wire::kEthernetHeaderSize + wire::kIpv6HeaderSize;
   if (size != wire::kNdpFrameSize || message[0] != wire::kNeighborAdvertisement) return false;
+  if (message[4] == 0x20) return false;  // asks the client to follow
   if (message[4] != 0x60 || !wire::equal_mac(message + 26, frame + 6)) fail("a wrong Neighbor Advertisement");
   answered = wire::IpAddress::from_ipv6(message + 8);
   return true;
@@ -176,28 +242,35 @@ class Client {
 
 void set_link(bool up) { command(up ? "ip link set node up" : "ip link set node down"); }
 
-void run_round(bool ebpf_filter) {
+void run_round(bool ebpf_filter, bool heartbeats) {
   ResponderOptions options;
   options.ebpf_filter = ebpf_filter;
+  if (heartbeats) options.heartbeat = heartbeat_options("node", 1);
   options.link_schedule = {{0, 20, 100}, {0, 20, 100}};
   std::atomic<unsigned> wakes{0};
   Responder responder(options, [&wakes] { wakes.fetch_add(1); });
-  const auto first = make_table(false);
-  responder.publish(first, 30'000);
+  std::atomic<uint64_t> peer_incarnation{0};
+  responder.publish(make_publication(false, peer_incarnation), 30'000);
 
   std::atomic<bool> stop{false};
   std::atomic<unsigned> publications{0};
-  std::atomic<uint64_t> events{0};
+  Seen seen;
   std::thread publisher([&] {
     const std::vector<wire::IpAddress> some = {ipv4(1), ipv4(2), ipv6(1), ipv6(2)};
     for (bool variant = true; !stop; variant = !variant) {
-      responder.publish(make_table(variant), 30'000);
-      responder.announce(some, 0, {{0, 5}, {0, 5}}, true);
+      responder.publish(make_publication(variant, peer_incarnation), 30'000);
+      responder.announce(some, 0, {{0, 5}, {0, 5}}, true, publications % 2);
+      responder.advertise("node", ready(publications));
+      responder.send_message("node", std::vector<uint8_t>(100));
+      responder.set_keys(variant ? kKeys : HeartbeatKeys{kKeys[0], {9, 9}});
       responder.probe(some, 0, {0, 5});
       responder.renew(30'000);
-      events += responder.take_events().events.size();
+      seen.take(responder);
       ++publications;
     }
+  });
+  std::thread peer([&] {
+    if (heartbeats) run_peer(stop, peer_incarnation);
   });
   std::atomic<uint64_t> counted{0};
   std::thread reader([&] {
@@ -243,10 +316,16 @@ void run_round(bool ebpf_filter) {
   stop = true;
   publisher.join();
   reader.join();
-  if (answers == 0 || flaps == 0 || wakes == 0 || events == 0 || counted == 0) fail("nothing happened");
+  peer.join();
+  if (answers == 0 || flaps == 0 || wakes == 0 || seen.events == 0 || counted == 0) fail("nothing happened");
   std::printf("%s filter: %u answers verified, %u tables, %u flaps, %llu events\n",
               responder.ebpf_in_use() ? "eBPF" : "classic", answers, publications.load(), flaps,
-              static_cast<unsigned long long>(events.load()));
+              static_cast<unsigned long long>(seen.events.load()));
+  if (!heartbeats) return;
+  const auto number = [](const std::atomic<uint64_t>& value) { return static_cast<unsigned long long>(value.load()); };
+  std::printf("heartbeats: %llu reports of peers, %llu messages, %llu takeovers, %llu holds\n", number(seen.peers),
+              number(seen.messages), number(seen.took), number(seen.held));
+  if (seen.peers == 0 || seen.messages == 0 || seen.took == 0 || seen.held == 0) fail("no peer was heard, or none lost");
 }
 
 }  // namespace
@@ -255,7 +334,8 @@ int main() {
   command("ip link add node type veth peer name client");
   command("ip link set client up");
   set_link(true);
-  run_round(true);
-  run_round(false);
+  run_round(true, false);
+  run_round(false, false);
+  run_round(true, true);
   return 0;
 }
