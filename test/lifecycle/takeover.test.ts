@@ -164,10 +164,10 @@ onSegment('a peer that leaves, and one that comes back as another, are taken ove
 onSegment('announcements of the owner are no news to the heir; to a node that answers too they are', async (bed) => {
   const { owner, heir } = await bed.pair();
   // What the owner announced when its port opened may have come before its first heartbeat.
-  await delay(400);
+  await delay(700);
   const before = heir.unread('rival').length;
   await owner.does('announceAll', [SERVICE]);
-  await delay(50);
+  await delay(200);
   assert.equal(heir.unread('rival').length, before);
   await heir.publish({ watched: [SERVICE, OTHER_SERVICE], answered: [SERVICE] });
   await owner.does('announceAll', [SERVICE]);
