@@ -51,6 +51,8 @@ function logMany(log: Logger, group: readonly Change[]): void {
   );
 }
 
-function levelOf(to: ClaimState, rivalMac: string | null): 'info' | 'warn' {
+/** Who stands by does nothing, and hears of thousands in many messages; the moves have lines of their own. */
+function levelOf(to: ClaimState, rivalMac: string | null): 'debug' | 'info' | 'warn' {
+  if (to === 'standby') return 'debug';
   return to === 'conflict' || (to === 'owned' && rivalMac !== null) ? 'warn' : 'info';
 }

@@ -72,7 +72,7 @@ test('effects are carried out in their order', () => {
   ]);
   assert.equal(runner.publishedMs, 42);
   assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? '', /192\.0\.2\.1 on eth0 is left to another node \(host-a owns it\)/);
+  assert.match(lines[0] ?? '', /^debug: 192\.0\.2\.1 on eth0 is left to another node \(host-a owns it\)/);
 });
 
 test('each announcement that asks clients to follow has a number of its own, by which the move knows them', () => {
