@@ -7,18 +7,22 @@ import type { Running, System } from './system.js';
 export class ArpeggioCluster implements Running {
   private readonly nodes = new Map<string, ArpeggioNode>();
 
-  /** @param settings further keys of the configuration; none: Arpeggio at its defaults */
+  /**
+   * @param settings further keys of the configuration; none: Arpeggio at its defaults
+   * @param first nodes to start at once; default all
+   */
   static async start(
     bed: Bed,
     services: readonly NodeService[],
     settings: Readonly<Record<string, unknown>> = {},
+    first: readonly string[] = bed.nodes,
   ): Promise<ArpeggioCluster> {
     const cluster = new ArpeggioCluster();
     for (const name of bed.nodes) {
       const node = new ArpeggioNode(bed.node(name), { directory: bed.directory(name), settings });
       await node.configure(services);
       cluster.nodes.set(name, node);
-      node.start();
+      if (first.includes(name)) node.start();
     }
     return cluster;
   }

@@ -1,9 +1,9 @@
 // One node owns 10,000 addresses and is cut off.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeService } from '../../src/lab/arpeggio_node.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { NetProcess } from '../../src/lab/net_process.js';
 import { Asker } from '../../test/net/harness/asker.js';
-import { Wire } from '../../test/net/harness/wire.js';
 import { serviceAddresses } from '../answer/addresses.js';
 import { ArpeggioCluster } from './arpeggio.js';
 import { Bed } from './bed.js';
@@ -11,42 +11,67 @@ import type { ManySample } from './results.js';
 import { SERVICES } from './services.js';
 
 export const MANY = 10_000;
-const HEARTBEAT_ETHERTYPE = 0x88b5;
 const START_LIMIT_MS = 60_000;
 /** For claims and plans to reach everybody. */
 const SETTLE_MS = 3000;
 const QUIET_MS = 2000;
-const WATCH_SECONDS = 5;
-/** Announcements are repeated for so long; answers and heartbeats must be on time all the while. */
-const AFTER_MS = 1200;
+/** The takeover, and the repetitions of its announcements: answers and heartbeats must be on time all the while. */
+const WATCH_SECONDS = 3;
+/** When the machine takes a core away for half a millisecond in the burst, the queue of an interface overflows. */
+const ATTEMPTS = 3;
 
 /** `owner` shall own the many; the addresses that are asked for meanwhile are another node's. */
-export function manyServices(owner: string, other: string) {
-  const many = serviceAddresses('arp', MANY).map((address, index) => ({
-    name: `service-${index}`,
-    addresses: [address],
-    prefer: [{ node: owner, weight: 100 }],
-  }));
-  const watched = SERVICES.map(({ name, ipv4, ipv6 }) => ({
+export function manyServices(owner: string, other: string): NodeService[] {
+  const preferring = (node: string, name: string, addresses: readonly string[]): NodeService => ({
     name,
-    addresses: [ipv4, ipv6],
-    prefer: [{ node: other, weight: 100 }],
-  }));
-  return [...watched, ...many];
+    addresses,
+    prefer: [{ node, weight: 100 }],
+  });
+  return [
+    ...SERVICES.map(({ name, ipv4, ipv6 }) => preferring(other, name, [ipv4, ipv6])),
+    preferring(owner, 'many', serviceAddresses('arp', MANY)),
+  ];
 }
 
-export async function untilAnswering(cluster: ArpeggioCluster, node: string, count: number): Promise<void> {
+/** Three nodes whose first owns the many. Nothing is put on lo: that takes the kernel its time, and nobody sends to them. */
+export async function startMany(bed: Bed): Promise<ArpeggioCluster> {
+  const [owner, other] = bed.nodes as readonly [string, string];
+  for (const [index, node] of bed.nodes.entries())
+    await bed.node(node).batch([`addr add 10.77.250.${index + 1}/16 dev eth0`]);
+  // The owner alone at first: a preference counts only while nobody owns an address.
+  const cluster = await ArpeggioCluster.start(bed, manyServices(owner, other), { serve: 'none', probing: 'none' }, [
+    owner,
+  ]);
+  await untilStarted(cluster, owner, []);
+  for (const node of bed.nodes.slice(1)) await cluster.startNode(node);
+  await untilStarted(cluster, owner, bed.nodes.slice(1));
+  // Who prefers the other node's takes them by itself only if nobody has them.
+  for (const { ipv4, ipv6 } of SERVICES) await cluster.gather([ipv4, ipv6], other);
+  await delay(SETTLE_MS);
+  return cluster;
+}
+
+/** Waits until the owner answers for all of the many, and these nodes have joined. */
+async function untilStarted(cluster: ArpeggioCluster, owner: string, joined: readonly string[]): Promise<void> {
   const deadline = monotonicMs() + START_LIMIT_MS;
   for (;;) {
-    const status = await cluster
-      .node(node)
-      .status()
-      .catch(() => null);
-    const answering = status?.addresses.filter((address) => address.answering).length ?? 0;
-    if (answering >= count) return;
+    const states = await Promise.all([owner, ...joined].map((name) => stateOf(cluster, name)));
+    if ((states[0]?.answering ?? 0) >= MANY && states.every((state) => state?.ready)) return;
     if (monotonicMs() > deadline)
-      throw new Error(`${node} answers for ${answering} of ${count} addresses after ${START_LIMIT_MS / 1000} s`);
-    await delay(200);
+      throw new Error(
+        `${owner} answers for ${states[0]?.answering ?? 0} of ${MANY} addresses after ${START_LIMIT_MS / 1000} s`,
+      );
+    await delay(1000);
+  }
+}
+
+async function stateOf(cluster: ArpeggioCluster, name: string): Promise<{ ready: boolean; answering: number } | null> {
+  try {
+    const { state, addresses } = await cluster.node(name).status();
+    return { ready: state === 'ready', answering: addresses.filter(({ answering }) => answering).length };
+  } catch {
+    // Its socket is not there yet.
+    return null;
   }
 }
 
@@ -54,12 +79,14 @@ interface Announced {
   readonly distinct: number;
   readonly firstNs: string;
   readonly lastNs: string;
+  readonly heartbeatGapNs: string;
 }
 
-/** Notes when each of the many is first announced; resolves when it listens. */
-function watchAnnouncements(bed: Bed, generator: string): Promise<{ result: Promise<Announced> }> {
+/** Notes when each of the many is first announced by anybody but the owner; resolves when it listens. */
+function watchAnnouncements(bed: Bed, generator: string, owner: string): Promise<{ result: Promise<Announced> }> {
   const host = bed.network.host('client-2');
   const flags = ['--interface', 'eth0', '--family', 'arp', '--addresses', `${MANY}`, '--timeout', `${WATCH_SECONDS}`];
+  flags.push('--except', bed.node(owner).mac, '--heartbeats', '1');
   return new Promise((ready, fail) => {
     const lines: string[] = [];
     const watcher: NetProcess = host.spawn([generator, 'watch', ...flags], (line) => {
@@ -71,43 +98,30 @@ function watchAnnouncements(bed: Bed, generator: string): Promise<{ result: Prom
   });
 }
 
-export async function takeMany(generator: string): Promise<ManySample> {
+async function takeOnce(generator: string): Promise<ManySample> {
   const bed = await Bed.create(false);
   try {
-    const [owner, heir] = bed.nodes as readonly [string, string];
-    // Nothing is put on lo: the kernel takes its time for 10,000 addresses, and nobody sends to them.
-    const settings = { serve: 'none', probing: 'none' };
-    const cluster = await ArpeggioCluster.start(bed, manyServices(owner, heir), settings);
-    await untilAnswering(cluster, owner, MANY);
-    await delay(SETTLE_MS);
+    const owner = bed.nodes[0] as string;
+    const cluster = await startMany(bed);
     const watched = SERVICES.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
     const asker = await Asker.start(bed.asker, watched);
-    const wire = await Wire.open(bed.asker, 'eth0', [HEARTBEAT_ETHERTYPE]);
     const quietFrom = monotonicMs();
     await delay(QUIET_MS);
-    const announcements = await watchAnnouncements(bed, generator);
+    const announcements = await watchAnnouncements(bed, generator, owner);
     const cutMs = monotonicMs();
     await bed.network.setPort(owner, 'disabled');
-    const { distinct, firstNs, lastNs } = await announcements.result;
+    const { distinct, firstNs, lastNs, heartbeatGapNs } = await announcements.result;
     const [firstMs, lastMs] = [Number(firstNs) / 1e6, Number(lastNs) / 1e6];
-    await delay(Math.max(0, firstMs + AFTER_MS - monotonicMs()));
     const longestWaitMs = async (from: number, to: number) =>
       Math.max(...Object.values(await asker.reports(from, to)).map((report) => report.longestWaitMs));
-    const heirs = bed.nodes.filter((node) => node !== owner).map((node) => bed.node(node).mac);
-    const heartbeats = heirs.map((mac) =>
-      wire
-        .captured(({ hex }) => hex.slice(12, 24) === mac.replaceAll(':', ''))
-        .map(({ ns }) => ns / 1e6)
-        .filter((at) => at >= cutMs && at <= firstMs + AFTER_MS),
-    );
     const sample: ManySample = {
       addresses: MANY,
       announced: distinct,
       detectionMs: firstMs - cutMs,
       takeoverMs: lastMs - firstMs,
       quietGapMs: await longestWaitMs(quietFrom, cutMs),
-      answerGapMs: await longestWaitMs(cutMs, firstMs + AFTER_MS),
-      heartbeatGapMs: Math.max(...heartbeats.map((times) => longestGap([cutMs, ...times, firstMs + AFTER_MS]))),
+      answerGapMs: await longestWaitMs(cutMs, cutMs + WATCH_SECONDS * 1000),
+      heartbeatGapMs: Number(heartbeatGapNs) / 1e6,
     };
     await cluster.stop();
     return sample;
@@ -116,6 +130,9 @@ export async function takeMany(generator: string): Promise<ManySample> {
   }
 }
 
-function longestGap(times: readonly number[]): number {
-  return Math.max(...times.map((at, index) => at - (times[index - 1] ?? at)));
+/** The first of a few attempts in which the watcher saw every address, else the last. */
+export async function takeMany(generator: string): Promise<ManySample> {
+  let sample = await takeOnce(generator);
+  for (let attempt = 1; attempt < ATTEMPTS && sample.announced < MANY; attempt += 1) sample = await takeOnce(generator);
+  return sample;
 }

@@ -1,27 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ArpeggioCluster } from './arpeggio.js';
 import { Bed } from './bed.js';
-import { MANY, manyServices, untilAnswering } from './many.js';
+import { MANY, manyServices, startMany } from './many.js';
 import type { CalmSample } from './results.js';
 import { takeoversSince } from './takeovers.js';
 
-const SETTLE_MS = 3000;
 const EVERY_MS = 1000;
 
 /** Whether anybody takes addresses from nodes that are there while every node gets a new table of 10,000 each second. */
 export async function whilePublishing(seconds: number): Promise<CalmSample> {
   const bed = await Bed.create(false);
   try {
-    const [owner, heir] = bed.nodes as readonly [string, string];
-    const all = manyServices(owner, heir);
-    const cluster = await ArpeggioCluster.start(bed, all, { serve: 'none', probing: 'none' });
-    await untilAnswering(cluster, owner, MANY);
-    await delay(SETTLE_MS);
+    const cluster = await startMany(bed);
+    const [owner, other] = bed.nodes as readonly [string, string];
+    const all = manyServices(owner, other);
+    // The same without its last address.
+    const fewer = all.map((service) =>
+      service.name === 'many' ? { ...service, addresses: service.addresses.slice(0, -1) } : service,
+    );
     const start = Date.now();
     let tables = 0;
     while (Date.now() - start < seconds * 1000) {
       tables += 1;
-      const services = tables % 2 === 1 ? all.slice(0, -1) : all;
+      const services = tables % 2 === 1 ? fewer : all;
       await Promise.all(cluster.all.map((node) => node.configure(services)));
       await delay(EVERY_MS);
     }

@@ -23,6 +23,7 @@ class Options {
     std::fprintf(stderr, "generator: --%s is missing\n", name.c_str());
     std::exit(2);
   }
+  bool has(const std::string& name) const { return values_.count("--" + name) > 0; }
   double number(const std::string& name, double fallback) const {
     const auto found = values_.find("--" + name);
     return found == values_.end() ? fallback : std::strtod(found->second.c_str(), nullptr);

@@ -54,6 +54,10 @@ PacketIo::PacketIo(const std::string& interface, uint16_t protocol) {
   if (mapped == MAP_FAILED) fail("mmap of the ring");
   ring_ = static_cast<uint8_t*>(mapped);
 
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  realtime_offset_ns_ = static_cast<uint64_t>(wall.tv_sec) * 1000000000u + static_cast<uint64_t>(wall.tv_nsec) - now_ns();
+
   address_.sll_family = AF_PACKET;
   address_.sll_protocol = htons(protocol);
   address_.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));

@@ -39,12 +39,16 @@ class PacketIo {
     for (;;) {
       auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + next_ * kSlot);
       if (!(__atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER)) return count;
+      received_ns_ = header->tp_sec * uint64_t{1000000000} + header->tp_nsec - realtime_offset_ns_;
       on_frame(reinterpret_cast<const uint8_t*>(header) + header->tp_mac, size_t{header->tp_snaplen});
       __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
       next_ = (next_ + 1) % kSlots;
       count += 1;
     }
   }
+
+  // When the kernel put the frame into the ring that receive() is just handing out, on the clock of now_ns().
+  uint64_t received_ns() const { return received_ns_; }
 
   // Frames that found the ring full since the last call: the generator's own loss, not the responder's.
   uint64_t ring_drops();
@@ -56,6 +60,9 @@ class PacketIo {
   int fd_ = -1;
   uint8_t* ring_ = nullptr;
   size_t next_ = 0;
+  uint64_t received_ns_ = 0;
+  // The kernel's time stamps are of the wall clock.
+  uint64_t realtime_offset_ns_ = 0;
   Mac mac_{};
   sockaddr_ll address_{};
 };
