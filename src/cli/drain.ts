@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { DrainProgress } from '../status/commands.js';
 import { askUntil, timeoutMs } from './wait_option.js';
 
@@ -16,11 +16,10 @@ export function drainCommand(): Command {
   return new Command('drain')
     .description('hand all service IPs of this node over to the others, and take none until undrain')
     .option(...SOCKET_OPTION)
-    .option(
-      '--timeout <duration>',
-      'how long to wait until nothing is left, such as 10s or 1m (30s)',
-      timeoutMs,
-      TIMEOUT_MS,
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait until nothing is left, such as 10s or 1m')
+        .argParser(timeoutMs)
+        .default(TIMEOUT_MS, '30s'),
     )
     .option('--no-wait', 'return at once')
     .addHelpText(

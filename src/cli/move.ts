@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { MoveOrder, MoveProgress } from '../status/commands.js';
 import { askUntil, timeoutMs } from './wait_option.js';
 
@@ -17,7 +17,11 @@ export function moveCommand(): Command {
     .argument('<address>', 'the service IP')
     .argument('<node>', 'name of the node that shall own it; arpeggio status lists them')
     .option('--socket <path>', 'unix socket of the speaker (default: /run/arpeggio/arpeggio.sock)')
-    .option('--timeout <duration>', 'how long to wait until the node owns it (5s)', timeoutMs, TIMEOUT_MS)
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait until the node owns it')
+        .argParser(timeoutMs)
+        .default(TIMEOUT_MS, '5s'),
+    )
     .option('--no-wait', 'return at once')
     .addHelpText(
       'after',
