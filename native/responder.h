@@ -86,6 +86,11 @@ class Responder : private PortSet::User {
     uint64_t confirm;
   };
 
+  // epoll tags; those of the ports follow.
+  static constexpr uint64_t kWakeupTag = 0;
+  static constexpr uint64_t kLinksTag = 1;
+  static constexpr uint64_t kFirstSocketTag = 2;
+
   struct Mail {
     bool stop = false;
     bool filter_lost = false;

@@ -1,6 +1,7 @@
 import { ArpeggioError } from '../errors.js';
 import { ADDRESS_BYTES, type Address, writeAddress } from '../net/address.js';
 import { addon, linkFromNative, type NativeResponder } from './addon.js';
+import { checkHeartbeatOptions, checkKeys } from './heartbeat_options.js';
 import { translateNativeError } from './native_error.js';
 import { eventFromNative } from './native_event.js';
 import { MaskArray, packAddresses, packPlans } from './table_arrays.js';
@@ -65,6 +66,7 @@ export class Responder {
   constructor(options: ResponderOptions) {
     const { ipv4Ms, ipv6Ms } = options.linkSchedule;
     const { heartbeat = null } = options;
+    if (heartbeat !== null) checkHeartbeatOptions(heartbeat);
     this.#onEvent = options.onEvent;
     // The addon holds its function for as long as its thread runs: a weak reference lets a forgotten handle be collected,
     // also where onEvent refers to it.
@@ -194,8 +196,12 @@ export class Responder {
     native.send(interfaceName, body);
   }
 
-  /** Replaces the keys: the first signs, each is accepted. None: nothing is signed, and what is signed is refused. */
+  /**
+   * Replaces the keys: the first signs, each is accepted. None: nothing is signed, and what is signed is refused.
+   * @throws {ArpeggioError} ERR_INVALID_ARGUMENT for an empty key
+   */
   setKeys(keys: readonly Uint8Array[]): void {
+    checkKeys(keys);
     this.#open().setKeys(keys);
   }
 
