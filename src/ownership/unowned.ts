@@ -1,8 +1,11 @@
 import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 
-/** An address that fell to another node is offered to the next one if that has not claimed it after this long. */
-const CLAIM_LIMIT_MS = 500;
+/**
+ * An address that fell to another node is offered to the next one if that has not claimed it after this long. Not sooner: its
+ * packet thread may answer already, while its JavaScript is busy with thousands of addresses.
+ */
+const CLAIM_LIMIT_MS = 1_500;
 /** A node that is still starting may need longer. */
 const JOINING_LIMIT_MS = 3_000;
 /** What nobody may own now is looked at again after this long. */
