@@ -166,7 +166,7 @@ export class Speaker {
         this.#onRival(event, nowMs, step);
         return false;
       case 'peer':
-        this.#segments.get(event.peer.interfaceName)?.peer(event.peer, nowMs);
+        this.#onPeer(event.peer, nowMs, step);
         return false;
       case 'message':
         this.#segments.get(event.interfaceName)?.message(event.incarnation, event.message, nowMs);
@@ -197,12 +197,23 @@ export class Speaker {
     }
   }
 
+  #onPeer(peer: PeerReport, nowMs: number, step: Step): void {
+    const segment = this.#segments.get(peer.interfaceName);
+    const isNew = segment?.members.isPeerMac(peer.mac) === false;
+    segment?.peer(peer, nowMs);
+    if (!isNew) return;
+    for (const claim of this.#all()) {
+      if (claim.interfaceName !== peer.interfaceName) continue;
+      step.run(claim, () => claim.notForeign(peer.mac, nowMs, this.#contextOf(claim)));
+    }
+  }
+
   #onRival(event: Extract<SpeakerEvent, { type: 'rival' }>, nowMs: number, step: Step): void {
     const claim = this.#claimOf(event.address, event.interfaceName);
     if (!claim) return;
     const segment = this.#segments.get(event.interfaceName);
     // A node of the cluster is no foreign host: the claims settle who owns it.
-    if (segment?.members.isPeerMac(event.mac)) segment.contested(event.address);
+    if (segment?.members.isPeerMac(event.mac)) segment.rival(event.address, event.mac);
     else step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
   }
 

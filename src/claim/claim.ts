@@ -159,6 +159,15 @@ export class Claim {
     return [{ type: 'announce', why: 'moved' }];
   }
 
+  /** The host of a conflict turns out to be a node of the cluster: the claims settle who owns the address. */
+  notForeign(mac: string, nowMs: number, context: ClaimContext): ClaimAction[] {
+    if (this.state !== 'conflict' || this.rivalMac !== mac) return [];
+    this.#conflicts = 0;
+    this.rivalMac = null;
+    this.#enter('waiting', nowMs, `${mac} is a node of the cluster`, nowMs);
+    return this.#start(nowMs, context);
+  }
+
   /** Another node owns the address, or shall: it is watched, not answered. */
   standBy(nowMs: number, reason: string): void {
     this.#conflicts = 0;

@@ -5,6 +5,7 @@ import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from '../resp
 import { Accepted } from './accepted.js';
 import type { Acquisition, PeerProcess, SegmentAction, SegmentOptions } from './actions.js';
 import { Candidates, type Wanted } from './candidates.js';
+import { Departure } from './departure.js';
 import { Handovers } from './handovers.js';
 import { History } from './history.js';
 import { judge, type Verdict } from './judge.js';
@@ -16,11 +17,6 @@ import { moveRefusal } from './refusal.js';
 import { Replication } from './replication.js';
 import { splitRequest } from './split.js';
 import { Unowned } from './unowned.js';
-
-/** Draining: what nobody takes is offered again. */
-const RETRY_MS = 1_000;
-/** Leaving: what nobody took after this long is given up. */
-export const LEAVE_LIMIT_MS = 3_000;
 
 /**
  * Ownership of the addresses on one segment: who claims what, who shall, and how it moves. Pure: every method takes the
@@ -36,20 +32,18 @@ export class Segment {
   readonly #owners = new Owners();
   #wanted: ReadonlyMap<Address, Wanted> = new Map();
   #usable = false;
-  #draining = false;
-  #leavingSinceMs: number | null = null;
+  readonly #departure: Departure;
   #left = false;
   #unheard = false;
   readonly #history = new History();
   readonly #unowned = new Unowned(this.members);
   readonly #accepted = new Accepted();
+  /** Addresses of ours that another node announced too, by its MAC: whoever followed it is told again when it is gone. */
+  readonly #disputed = new Map<Address, string>();
   /** A node is here that may have owned our addresses while we did not hear each other. */
   #healed = false;
   readonly #dirty = new Set<Address>();
-  /** Whether some wanted address is not for this node. */
-  #excluded = false;
   #placeDue = false;
-  #retryMs = Number.POSITIVE_INFINITY;
   #actions: SegmentAction[] = [];
   #plansOutdated = true;
 
@@ -58,6 +52,7 @@ export class Segment {
     this.#presence = new Presence(options.intervalMs);
     this.#replication = new Replication(this.members, options.intervalMs);
     this.#candidates = new Candidates(options.node, this.members);
+    this.#departure = new Departure(options.node);
   }
 
   get firstHold(): number {
@@ -71,7 +66,7 @@ export class Segment {
 
   get state(): NodeState {
     if (this.#left) return 'leaving';
-    if (this.#draining || this.#leavingSinceMs !== null) return 'draining';
+    if (this.#departure.all) return 'draining';
     return this.#presence.present ? 'ready' : 'joining';
   }
 
@@ -94,8 +89,7 @@ export class Segment {
   setWanted(wanted: ReadonlyMap<Address, Wanted>): void {
     const before = this.#wanted;
     this.#wanted = wanted;
-    this.#excluded = [...wanted.values()].some(({ nodes }) => nodes !== null && !nodes.has(this.#options.node));
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#departure.setWanted(wanted);
     for (const address of before.keys()) if (!wanted.has(address)) this.#dirty.add(address);
     for (const address of wanted.keys()) if (!before.has(address)) this.#dirty.add(address);
     this.#placeAnew();
@@ -108,14 +102,12 @@ export class Segment {
   }
 
   setDraining(draining: boolean): void {
-    this.#draining = draining;
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#departure.setDraining(draining);
     this.#placeAnew();
   }
 
   leave(nowMs: number): void {
-    this.#leavingSinceMs ??= nowMs;
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#departure.leave(nowMs);
     this.#plansOutdated = true;
   }
 
@@ -133,7 +125,7 @@ export class Segment {
     this.#replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
     if (report.link === before?.report.link && report.state === before.report.state) return;
     this.#placeAnew();
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#departure.retryNow();
     this.#unowned.limitsChanged();
     this.#candidates.welcome(report.node);
     if (report.link === before?.report.link) return;
@@ -145,6 +137,11 @@ export class Segment {
       this.#handovers.endFor(report.node);
       // Whether or not it counted, some may have followed its claim.
       for (const address of this.#replication.claimedBy(report.incarnation)) this.contested(address);
+      for (const [address, mac] of this.#disputed) {
+        if (mac !== report.mac) continue;
+        this.#disputed.delete(address);
+        this.contested(address);
+      }
     }
   }
 
@@ -175,7 +172,14 @@ export class Segment {
     }
   }
 
-  /** A frame of another node says that it has the address. Ours has to be the last word where it is ours. */
+  /** A frame of another node says that it has the address. */
+  rival(address: Address, mac: string): void {
+    if (!this.owns(address)) return;
+    this.#disputed.set(address, mac);
+    this.contested(address);
+  }
+
+  /** Ours has to be the last word where it is ours. */
   contested(address: Address): void {
     if (this.#handovers.successorOf(address) !== null) return;
     if (this.owns(address) && this.#presence.present) this.#actions.push({ type: 'announce', address });
@@ -226,9 +230,10 @@ export class Segment {
       this.#handovers.nextMs(),
       this.#accepted.nextMs(),
       this.#candidates.nextMs(),
-      this.#leavingSinceMs !== null && !this.#left ? this.#leavingSinceMs + LEAVE_LIMIT_MS : Number.POSITIVE_INFINITY,
       this.members.oneWayDueMs(nowMs),
-      !this.#presence.present || this.#wantsAway().next().done ? Number.POSITIVE_INFINITY : this.#retryMs,
+      this.#presence.present && !this.#left
+        ? this.#departure.nextMs(this.#replication.own.addresses, this.#wanted)
+        : Number.POSITIVE_INFINITY,
     );
     if (this.#mayTake()) nextMs = Math.min(nextMs, this.#unowned.nextMs());
     return nextMs;
@@ -298,7 +303,7 @@ export class Segment {
       this.#handovers.end(address);
       this.#candidates.refuse(address, node, nowMs);
     }
-    this.#retryMs = nowMs;
+    this.#departure.retryNow();
   }
 
   #acquire(address: Address, how: Acquisition, why: string, nowMs: number): void {
@@ -315,6 +320,7 @@ export class Segment {
     this.#replication.own.delete(address);
     this.#handovers.end(address);
     this.#accepted.delete(address);
+    this.#disputed.delete(address);
     this.#actions.push({ type: 'stand-by', address, why });
     this.#dirty.add(address);
   }
@@ -441,25 +447,14 @@ export class Segment {
     }
   }
 
-  /** Addresses of ours that shall go to another node. */
-  *#wantsAway(): Generator<Address> {
-    const all = this.#draining || this.#leavingSinceMs !== null;
-    if (!all && !this.#excluded) return;
-    for (const address of this.#replication.own.addresses) {
-      const nodes = this.#wanted.get(address)?.nodes ?? null;
-      if (all || (nodes !== null && !nodes.has(this.#options.node))) yield address;
-    }
-  }
-
   #giveAway(nowMs: number): void {
     for (const { address, node } of this.#handovers.takeOverdue(nowMs)) {
       this.#candidates.refuse(address, node, nowMs);
-      this.#retryMs = nowMs;
+      this.#departure.retryNow();
     }
-    if (nowMs < this.#retryMs || !this.#presence.present) return;
-    this.#retryMs = nowMs + RETRY_MS;
+    if (!this.#presence.present || !this.#departure.isDue(nowMs)) return;
     const wanted: [Address, Wanted, boolean][] = [];
-    for (const address of this.#wantsAway()) {
+    for (const address of this.#departure.of(this.#replication.own.addresses, this.#wanted)) {
       const wish = this.#wanted.get(address);
       if (wish && this.#handovers.successorOf(address) === null) wanted.push([address, wish, false]);
     }
@@ -468,21 +463,14 @@ export class Segment {
     for (const [address, node] of place(requests, this.#owners.loads)) {
       const successor = node === null ? null : this.members.get(node);
       if (successor) this.#handovers.start(address, successor.report.node, successor.report.incarnation, nowMs);
-      else if (!this.#draining && this.#leavingSinceMs === null)
-        this.#yield(address, 'this node may not own it any more');
+      else if (!this.#departure.all) this.#yield(address, 'this node may not own it any more');
     }
   }
 
   #leaveWhenDone(nowMs: number): void {
-    if (this.#leavingSinceMs === null || this.#left) return;
+    if (!this.#departure.leaving || this.#left) return;
     const alone = !this.members.twoWay().some(({ state }) => state === 'ready');
-    if (
-      !alone &&
-      this.#presence.present &&
-      this.#replication.own.size > 0 &&
-      nowMs < this.#leavingSinceMs + LEAVE_LIMIT_MS
-    )
-      return;
+    if (!alone && this.#presence.present && this.#replication.own.size > 0 && !this.#departure.isOver(nowMs)) return;
     this.#left = true;
     for (const address of [...this.#replication.own.addresses]) this.#yield(address, 'this node leaves');
     this.#settle(nowMs);

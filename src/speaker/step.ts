@@ -7,7 +7,8 @@ import type { AnnounceEffect, ChangedEffect, Effect, MovedEffect } from './event
 type Announcement = Extract<ClaimAction, { type: 'announce' }>['why'];
 
 const ANNOUNCEMENTS: Record<Announcement, { schedule: Schedule; urgent: boolean; confirm: boolean }> = {
-  'first-claim': { schedule: FIRST_CLAIM_SCHEDULE, urgent: true, confirm: false },
+  // It may have been ours before, and some may still send to who had it then.
+  'first-claim': { schedule: FIRST_CLAIM_SCHEDULE, urgent: true, confirm: true },
   moved: { schedule: MOVED_SCHEDULE, urgent: true, confirm: true },
   defence: { schedule: SINGLE_SCHEDULE, urgent: true, confirm: false },
   refresh: { schedule: SINGLE_SCHEDULE, urgent: false, confirm: false },

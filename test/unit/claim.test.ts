@@ -382,6 +382,13 @@ describe('an address that comes from another node', () => {
     assert.equal(claim.answered, true);
   });
 
+  it('is taken up again when the host of a conflict turns out to be a node of the cluster', () => {
+    const { claim, nowMs } = claimIn('conflict');
+    assert.deepEqual(claim.notForeign('02:00:00:00:00:01', nowMs + 5, sampleContext()), [], 'another host');
+    assert.equal(claim.notForeign(RIVAL, nowMs + 5, sampleContext())[0]?.type, 'probe');
+    assert.equal(claim.state, 'probing');
+  });
+
   it('goes to another node again, and is only watched then', () => {
     const { claim, nowMs } = claimIn('owned');
     claim.standBy(nowMs + 5, 'handed over to host-b');

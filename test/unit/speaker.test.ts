@@ -71,7 +71,7 @@ describe('a first claim', () => {
         addresses: [IPV4],
         schedule: FIRST_CLAIM_SCHEDULE,
         urgent: true,
-        confirm: false,
+        confirm: true,
       },
     ]);
     driver.nowMs = 1_080;

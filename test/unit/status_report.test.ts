@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LinkInfo } from '../../src/responder/types.js';
-import { statusSchema } from '../../src/status/schema.js';
 import {
   type ClaimView,
   type Owner,
@@ -10,6 +8,8 @@ import {
   statusReport,
 } from '../../src/cli/status_report.js';
 import type { Address } from '../../src/net/address.js';
+import type { LinkInfo } from '../../src/responder/types.js';
+import { statusSchema } from '../../src/status/schema.js';
 import { IPV4, IPV6, RIVAL } from './claim_sample.js';
 import { peer } from './shell_sample.js';
 
