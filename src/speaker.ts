@@ -213,7 +213,7 @@ export class Speaker {
     if (!claim) return;
     const segment = this.#segments.get(event.interfaceName);
     // A node of the cluster is no foreign host: the claims settle who owns it.
-    if (segment?.members.isPeerMac(event.mac)) segment.rival(event.address, event.mac);
+    if (segment?.members.isPeerMac(event.mac)) segment.rival(event.address, event.mac, nowMs);
     else step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
   }
 

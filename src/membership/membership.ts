@@ -87,6 +87,12 @@ export class Membership {
     return false;
   }
 
+  /** The node that has this MAC; one that is heard before one that is not. */
+  byMac(mac: string): PeerReport | null {
+    const found = this.#reports(({ report }) => report.mac === mac);
+    return found.find(({ link }) => link !== 'down') ?? found[0] ?? null;
+  }
+
   /** Names of the nodes that should be here. */
   known(): string[] {
     return [...this.#known.keys()];

@@ -172,11 +172,16 @@ export class Segment {
     }
   }
 
-  /** A frame of another node says that it has the address. */
-  rival(address: Address, mac: string): void {
+  /** A frame of another node says that it has the address. While its claims are not known it is too early to object. */
+  rival(address: Address, mac: string, nowMs: number): void {
     if (!this.owns(address)) return;
     this.#disputed.set(address, mac);
-    this.contested(address);
+    const peer = this.members.byMac(mac);
+    if (peer?.link === 'two-way' && this.#replication.holds(peer)) this.contested(address);
+    else if (!this.#healed) {
+      this.#healed = true;
+      if (peer?.link === 'down') this.members.linksChangedMs = nowMs;
+    }
   }
 
   /** Ours has to be the last word where it is ours. */
