@@ -31,16 +31,19 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
   cases one after the other; the next case begins when every client is served by one and the same node and loses nothing.
 - All systems take turns within each repetition, and who goes first changes. Arpeggio is \`arpeggio run\` at its defaults.
   keepalived has one VRRP instance per family and owner, everything but the advertisement interval as it is by default;
-  ucarp one process per address, \`-z\`, and no IPv6. keepalived at 1 s and ucarp, whose outages are seconds, play side by side.
+  ucarp one process per address, \`-z\`, and no IPv6. Arpeggio has the machine for itself; the others, whose outages are
+  hundreds of milliseconds and more, play side by side.
 - *Outage*: the longest time without an echo, for the client that was worst off; each family of each repetition is one
   event. In a partition only the client that was cut off from the owner counts. *Owner changes*: how often another node
   echoed than before.
 - Arpeggio, keepalived and ucarp leave their addresses where they are when they are killed: after \`kill -9\` the kernel of
   that node goes on serving the clients that send to it.
 - *Requests unanswered*: a further host asks for the addresses by ARP (broadcast) and NS (multicast) every 5 ms; the
-  longest time from a request to the next answer. *Two nodes answer*: how long the former owner answered after the new one had begun.
-- *${(10_000).toLocaleString('en')} addresses*: all owned by one node, whose switch port is disabled; a watcher on another host notes when each was first
-  announced by an heir. Another host asks for addresses of another node meanwhile, and hears the heartbeats.
+  longest time from a request to the next answer. *Two nodes answer*: how long the former owner answered after the new one
+  had begun.
+- *10,000 addresses*: all owned by one node, whose switch port is disabled. A watcher on another host notes, by the kernel's
+  time stamps, when each was first announced by an heir, and hears the heartbeats; addresses of another node are asked
+  for meanwhile.
 - *False takeovers*: nothing happens to any node; an address that is taken over all the same counts.
 
 ### What was seen
