@@ -8,6 +8,8 @@ export interface PeerClaim extends OwnershipClaim {
   readonly node: string;
   readonly incarnation: string;
   readonly link: PeerReport['link'];
+  /** False: the peer has changed its claims since, and we do not know how. */
+  readonly current: boolean;
   /** How many other nodes that peer hears. */
   readonly hears: number;
 }
@@ -36,7 +38,8 @@ export function judge({ address, node, mine, claims, successor, predecessor }: C
   let best: PeerClaim | null = null;
   for (const claim of claims) {
     if (!counts(claim)) continue;
-    if (mine) {
+    // Nothing is given up for a claim that may be gone: it is told again in a moment.
+    if (mine && claim.current) {
       if (successor === claim.node && claim.term > mine.term) {
         return { type: 'lost', why: `handed over to ${claim.node}` };
       }

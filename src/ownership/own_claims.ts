@@ -63,6 +63,13 @@ export class OwnClaims {
     this.#changed.add(address);
   }
 
+  /** All claims are provisional again. @returns those that were firm */
+  demote(): Address[] {
+    const firm = [...this.#claims].flatMap(([address, claim]) => (claim.firm ? [address] : []));
+    for (const address of firm) this.set(address, this.#claims.get(address)?.term ?? 1, false);
+    return firm;
+  }
+
   /** What the others have to be told since the last call. */
   takeChanges(): readonly ClaimsChange[] {
     if (this.#changed.size === 0) return [];

@@ -59,8 +59,9 @@ export class Replication {
     for (const incarnation of this.#claimants.get(address) ?? []) {
       const claim = this.claimOf(incarnation, address);
       const report = this.members.byIncarnation(incarnation)?.report;
-      if (claim && report)
-        claims.push({ ...claim, incarnation, node: report.node, link: report.link, hears: report.hears });
+      if (!claim || !report) continue;
+      const { node, link, hears, claimsVersion } = report;
+      claims.push({ ...claim, incarnation, node, link, hears, current: this.heldOf(incarnation) >= claimsVersion });
     }
     return claims;
   }

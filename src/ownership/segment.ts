@@ -111,8 +111,10 @@ export class Segment {
     this.#plansOutdated = true;
   }
 
+  /** We were the ones who could not be heard: what others took meanwhile is theirs, even where there are only two. */
   held(number: number, nowMs: number): void {
     this.#presence.held(number, nowMs, this.members);
+    this.#touch(this.#replication.own.demote());
   }
 
   peer(report: PeerReport, nowMs: number): void {
@@ -274,6 +276,8 @@ export class Segment {
       if (this.#replication.claimOf(incarnation, address) === null) dropped.add(address);
     }
     for (const address of dropped) this.contested(address);
+    // What was told before counts against ours only now that nothing is missing.
+    for (const address of this.#replication.claimedBy(incarnation)) if (this.owns(address)) this.#dirty.add(address);
     // Two versions that we did not see: an address of ours may have been claimed in one and yielded in the other.
     if (this.#replication.heldOf(incarnation) - heldBefore > 1 && message.type === 'claims-page') this.#healed = true;
   }

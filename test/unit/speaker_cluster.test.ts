@@ -138,6 +138,28 @@ describe('a node that was cut off', () => {
   });
 });
 
+describe('one of two nodes', () => {
+  it('takes nothing back when its link was down and returns', () => {
+    const cluster = started(['host-a', 'host-b']);
+    cluster.hears = () => false;
+    cluster.run(1_000);
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0' });
+    cluster.hears = () => true;
+    cluster.run(2_000);
+    assertOneEach(cluster);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), []);
+  });
+
+  it('keeps what it has after a cut too short for the other to notice', () => {
+    const cluster = started(['host-a', 'host-b']);
+    const before = owners(cluster);
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0' });
+    cluster.run(2_000);
+    assert.deepEqual(owners(cluster), before);
+    for (const address of ADDRESSES) assert.equal(cluster.node('host-a').speaker.ownerOf(address, 'eth0')?.firm, true);
+  });
+});
+
 describe('a planned move', () => {
   it('drains a node without a moment in which nobody answers', () => {
     const cluster = started();
