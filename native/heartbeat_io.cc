@@ -131,8 +131,8 @@ void HeartbeatIo::same_segment(unsigned slot, unsigned other_slot) {
   events_.push(Event{EventType::kSameSegment, names_[slot], {}, names_[other_slot]});
 }
 
-void HeartbeatIo::name_in_use(unsigned slot, const wire::Mac& source) {
-  events_.push(Event{EventType::kNameInUse, names_[slot], source});
+void HeartbeatIo::name_in_use(unsigned slot, const wire::Mac& source, const std::string& node) {
+  events_.push(Event{EventType::kNameInUse, names_[slot], source, node});
 }
 
 }  // namespace arpeggio

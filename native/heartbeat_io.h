@@ -70,7 +70,7 @@ class HeartbeatIo final : private HeartbeatSink {
                     size_t size) override;
   void frame_refused(unsigned slot, const wire::Mac& source, DropReason reason, uint32_t count) override;
   void same_segment(unsigned slot, unsigned other_slot) override;
-  void name_in_use(unsigned slot, const wire::Mac& source) override;
+  void name_in_use(unsigned slot, const wire::Mac& source, const std::string& node) override;
   int slot_of(const std::string& interface_name) const;
 
   const PortSet& ports_;

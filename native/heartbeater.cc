@@ -17,7 +17,6 @@ constexpr double kJitter = 0.1;
 constexpr int64_t kAtOnceSpacingNs = 5 * kMillisecondNs;
 constexpr int kLeavingBurst = 3;
 constexpr int64_t kLeavingSpacingNs = 5 * kMillisecondNs;
-constexpr int64_t kNameReportIntervalNs = 60'000 * kMillisecondNs;
 
 }  // namespace
 
@@ -194,14 +193,18 @@ std::optional<DropReason> Heartbeater::check(const wire::HeartbeatFrame& frame, 
     return refuse(segment, source, DropReason::kHeartbeatForged, now_ns);
   }
   if (frame.header.name == options_.node) {
-    if (!segment.name_reported || now_ns - segment.name_reported_ns >= kNameReportIntervalNs) {
+    if (!segment.name_reported || now_ns - segment.name_reported_ns >= PeerTable::kNameReportIntervalNs) {
       segment.name_reported = true;
       segment.name_reported_ns = now_ns;
-      sink_.name_in_use(segment.slot, wire::load_mac(source));
+      sink_.name_in_use(segment.slot, wire::load_mac(source), options_.node);
     }
     return DropReason::kHeartbeatOldIncarnation;
   }
   const PeerTable::Outcome outcome = segment.peers.receive(frame, source, history_, now_ns);
+  if (outcome.report_double) {
+    sink_.name_in_use(segment.slot, wire::load_mac(source), std::string(frame.header.name));
+  }
+  if (outcome.is_double) return outcome.refusal;
   if (outcome.refusal) return refuse(segment, source, *outcome.refusal, now_ns);
   // A newcomer learns at once that it is heard.
   segment.at_once |= outcome.is_new;

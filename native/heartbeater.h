@@ -55,8 +55,8 @@ class HeartbeatSink {
   virtual void frame_refused(unsigned slot, const wire::Mac& source, DropReason reason, uint32_t count) = 0;
   // Our own frames of `other_slot` arrive at `slot`. Once per pair.
   virtual void same_segment(unsigned slot, unsigned other_slot) = 0;
-  // At most once a minute.
-  virtual void name_in_use(unsigned slot, const wire::Mac& source) = 0;
+  // Another host says that it is `node`: we, or a peer that is heard. At most once a minute for each.
+  virtual void name_in_use(unsigned slot, const wire::Mac& source, const std::string& node) = 0;
 
  protected:
   ~HeartbeatSink() = default;

@@ -168,8 +168,10 @@ void HeartbeaterWrap::same_segment(unsigned slot, unsigned other_slot) {
   add_event("same-segment", slot).Set("otherSlot", other_slot);
 }
 
-void HeartbeaterWrap::name_in_use(unsigned slot, const wire::Mac& source) {
-  add_event("name-in-use", slot).Set("mac", mac_to_js(Env(), source));
+void HeartbeaterWrap::name_in_use(unsigned slot, const wire::Mac& source, const std::string& node) {
+  Napi::Object event = add_event("name-in-use", slot);
+  event.Set("mac", mac_to_js(Env(), source));
+  event.Set("node", node);
 }
 
 }  // namespace arpeggio

@@ -40,7 +40,7 @@ class HeartbeaterWrap : public Napi::ObjectWrap<HeartbeaterWrap>, public Heartbe
                     size_t size) override;
   void frame_refused(unsigned slot, const wire::Mac& source, DropReason reason, uint32_t count) override;
   void same_segment(unsigned slot, unsigned other_slot) override;
-  void name_in_use(unsigned slot, const wire::Mac& source) override;
+  void name_in_use(unsigned slot, const wire::Mac& source, const std::string& node) override;
 
   Napi::Object add_event(const char* type, unsigned slot);
 

@@ -52,6 +52,10 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
       return outcome;
     }
   } else if (may_replace(*peer, frame, own, now_ns)) {
+    // Two hosts of one name: the second is no restart of the first, and the first is not lost. One that never heard us
+    // does not count, or frames of it recorded long ago could keep the node out that now has the name.
+    const bool alive = peer->report.link != PeerLink::kDown && peer->ever_two_way;
+    if (alive && !wire::equal_mac(peer->report.mac.data(), source)) return refuse_double(*peer, now_ns);
     replace(*peer, now_ns);
   } else {
     outcome.refusal = DropReason::kHeartbeatOldIncarnation;
@@ -106,6 +110,15 @@ bool PeerTable::may_replace(const Peer& peer, const wire::HeartbeatFrame& frame,
     if (entry.incarnation == own_incarnation_ && own.is_fresh(entry.sequence, now_ns)) return true;
   }
   return false;
+}
+
+PeerTable::Outcome PeerTable::refuse_double(Peer& peer, int64_t now_ns) const {
+  Outcome outcome;
+  outcome.refusal = DropReason::kHeartbeatOldIncarnation;
+  outcome.is_double = true;
+  outcome.report_double = !peer.name_reported_ns || now_ns - *peer.name_reported_ns >= kNameReportIntervalNs;
+  if (outcome.report_double) peer.name_reported_ns = now_ns;
+  return outcome;
 }
 
 void PeerTable::replace(Peer& peer, int64_t now_ns) {

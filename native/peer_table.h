@@ -95,6 +95,7 @@ class PeerTable {
  public:
   static constexpr size_t kMaxPeers = 1024;
   static constexpr int64_t kForgetAfterNs = 600'000'000'000;
+  static constexpr int64_t kNameReportIntervalNs = 60'000'000'000;
 
   PeerTable(uint64_t own_incarnation, PeerObserver& observer)
       : own_incarnation_(own_incarnation), observer_(observer) {}
@@ -103,6 +104,8 @@ class PeerTable {
 
   struct Outcome {
     std::optional<DropReason> refusal;
+    bool is_double = false;      // refused because another host has the name, and is heard
+    bool report_double = false;  // at most once per peer and minute
     bool is_new = false;        // a peer, or an incarnation, that was not heard before or was down
     bool ever_two_way = false;  // the peer was, in this incarnation
   };
@@ -148,6 +151,7 @@ class PeerTable {
     uint8_t mentions = 0;       // how often it goes before the rotation
     uint64_t retired[kRetired] = {};
     size_t retired_count = 0;
+    std::optional<int64_t> name_reported_ns;
 
     int64_t detection_ns() const { return int64_t{report.interval_us} * 1000 * report.multiplier; }
     int64_t judgement_ns() const {
@@ -161,6 +165,7 @@ class PeerTable {
   void erase(size_t position);
   bool may_replace(const Peer& peer, const wire::HeartbeatFrame& frame, const SequenceHistory& own,
                    int64_t now_ns) const;
+  Outcome refuse_double(Peer& peer, int64_t now_ns) const;
   void replace(Peer& peer, int64_t now_ns);
   void read_list(Peer& peer, const wire::HeartbeatBody& body);
   void set_link(Peer& peer, PeerLink link);

@@ -22,14 +22,12 @@ const REASONS: Record<HeartbeatRefusal, string> = {
 /** What is wrong with other nodes' frames: told in the log, and in the status for as long as it lasts. */
 export class HeartbeatTrouble {
   readonly #log: Logger;
-  readonly #node: string;
   readonly #lasting = new Map<string, { text: string; atMs: number }>();
   /** Whether this node has keys. */
   #signs: boolean;
 
-  constructor(log: Logger, node: string, signs: boolean) {
+  constructor(log: Logger, signs: boolean) {
     this.#log = log;
-    this.#node = node;
     this.#signs = signs;
   }
 
@@ -44,10 +42,10 @@ export class HeartbeatTrouble {
     this.#lasting.set(`${interfaceName} ${mac} ${refusal}`, { text, atMs: nowMs });
   }
 
-  nameInUse({ interfaceName, mac }: NameInUse, nowMs: number): void {
-    const text = `${mac} on ${interfaceName} says that it is ${this.#node} too; give each node a name of its own (node)`;
-    this.#log.error({ interface: interfaceName, mac }, text);
-    this.#lasting.set(`${interfaceName} ${mac}`, { text, atMs: nowMs });
+  nameInUse({ interfaceName, mac, node }: NameInUse, nowMs: number): void {
+    const text = `${mac} on ${interfaceName} says that it is ${node} too; give each node a name of its own (node)`;
+    this.#log.error({ interface: interfaceName, mac, peer: node }, text);
+    this.#lasting.set(`${interfaceName} ${mac} ${node}`, { text, atMs: nowMs });
   }
 
   warnings(nowMs: number): string[] {

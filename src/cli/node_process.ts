@@ -83,7 +83,7 @@ export class NodeProcess {
       heartbeat: { node, cluster, incarnation, intervalMs, multiplier, keys },
     });
     this.#peerLog = new PeerLog(log);
-    this.#trouble = new HeartbeatTrouble(log, node, keys.length > 0);
+    this.#trouble = new HeartbeatTrouble(log, keys.length > 0);
     this.#moves = new MoveRecord({
       node,
       log,

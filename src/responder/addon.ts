@@ -114,7 +114,7 @@ export type NativeHeartbeatEvent = { readonly slot: number } & (
   | { readonly type: 'message'; readonly node: string; readonly incarnation: string; readonly body: Uint8Array }
   | { readonly type: 'refused'; readonly mac: string; readonly refusal: HeartbeatRefusal; readonly count: number }
   | { readonly type: 'same-segment'; readonly otherSlot: number }
-  | { readonly type: 'name-in-use'; readonly mac: string }
+  | { readonly type: 'name-in-use'; readonly mac: string; readonly node: string }
 );
 
 /** The packet thread's heartbeat protocol by itself, frames and times being arguments: for tests. */

@@ -36,7 +36,7 @@ export function eventFromNative(event: NativeEvent): ResponderEvent {
     case 'same-segment':
       return { type: event.type, interfaceName, otherInterfaceName: text };
     case 'name-in-use':
-      return { type: event.type, interfaceName, mac };
+      return { type: event.type, interfaceName, mac, node: text };
     case 'rival':
       return { type: event.type, kind: event.kind, address: addressFromBytes(event.address), interfaceName, mac };
     case 'port-opened':

@@ -127,8 +127,8 @@ export type ResponderEvent =
     }
   /** Our own heartbeats of another interface arrive here: both are on one segment. Once per pair. */
   | { readonly type: 'same-segment'; readonly interfaceName: string; readonly otherInterfaceName: string }
-  /** Another host says that it is this node. At most once a minute. */
-  | { readonly type: 'name-in-use'; readonly interfaceName: string; readonly mac: string }
+  /** Another host says that it is `node`: this node, or a peer that is heard. At most once a minute for each. */
+  | { readonly type: 'name-in-use'; readonly interfaceName: string; readonly mac: string; readonly node: string }
   | { readonly type: 'links'; readonly links: readonly LinkInfo[] }
   | {
       readonly type: 'rival';

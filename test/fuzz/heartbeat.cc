@@ -120,7 +120,7 @@ class Witness final : public HeartbeatSink {
     ARPEGGIO_CHECK(count > 0 && reason >= DropReason::kHeartbeatMalformed);
   }
   void same_segment(unsigned slot, unsigned other_slot) override { ARPEGGIO_CHECK(slot != other_slot); }
-  void name_in_use(unsigned, const wire::Mac&) override {}
+  void name_in_use(unsigned, const wire::Mac&, const std::string&) override {}
 
  private:
   bool has_key_;

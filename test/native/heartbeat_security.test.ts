@@ -64,6 +64,49 @@ test('an incarnation that was replaced never comes back, whatever it echoes and 
   }
 });
 
+test('a second host with the name of a living node is refused and named once a minute; a restart counts at once', () => {
+  const { us, sequenceAt } = sender(1000);
+  const double = { mac: '02:00:00:00:00:b2', incarnation: NEW };
+  const beat = (atMs: number) => us.hear({ incarnation: OLD, sequence: atMs, ...hearsUs(sequenceAt(1000)) }, atMs);
+  beat(1000);
+  for (let atMs = 1010; atMs <= 62_000; atMs += 20) {
+    assert.equal(us.hear({ ...double, sequence: atMs, ...hearsUs(1) }, atMs), 'heartbeat-old-incarnation');
+    assert.equal(beat(atMs + 10), null);
+    us.tick(atMs + 10);
+  }
+  assert.deepEqual(us.of('down'), []);
+  assert.equal(us.link('host-b'), 'two-way');
+  assert.deepEqual(
+    us.of('name-in-use').map(({ atMs, mac, node }) => [atMs, mac, node]),
+    [
+      [1010, double.mac, 'host-b'],
+      [61_010, double.mac, 'host-b'],
+    ],
+  );
+  assert.deepEqual(us.of('refused'), [], 'told once, and not as an old process');
+  // From its own MAC the newer one is a restart.
+  assert.equal(us.hear({ incarnation: NEW, sequence: 1 }, 62_020), null);
+  assert.deepEqual(
+    us.of('down').map(({ incarnation: of, cause }) => [of, cause]),
+    [[OLD, 'restarted']],
+  );
+});
+
+test('who restarts with another MAC is heard once its former process is down; one that never heard us holds no name', () => {
+  const { us, sequenceAt } = sender(1000);
+  const moved = { mac: '02:00:00:00:00:b2', incarnation: NEW };
+  us.hear({ incarnation: OLD, sequence: 1, ...hearsUs(sequenceAt(1000)) }, 1000);
+  us.run(1149);
+  assert.equal(us.hear({ ...moved, sequence: 1 }, 1149), 'heartbeat-old-incarnation');
+  us.run(1151);
+  assert.equal(us.hear({ ...moved, sequence: 2 }, 1151), null);
+  assert.deepEqual(
+    us.of('down').map(({ incarnation: of, cause }) => [of, cause]),
+    [[OLD, 'silent']],
+  );
+  assert.equal(us.hear({ incarnation: incarnation(0xb3), sequence: 1 }, 1160), null, 'the one before was one-way');
+});
+
 test('frames recorded before we were started anew make no more than a one-way peer, which the real one takes over', () => {
   const segment = new TestSegment();
   const before = segment.add(new TestNode('host-a', 0xa));
@@ -78,7 +121,7 @@ test('frames recorded before we were started anew make no more than a one-way pe
   segment.deliver();
   segment.passes = () => true;
   segment.remove(before);
-  const after = segment.add(new TestNode('host-a', 0xaa));
+  const after = segment.add(new TestNode('host-a', 0xaa, { mac: before.mac }));
   assert.ok(recorded.length > 10);
   for (const frame of recorded) after.hear(frame, segment.nowMs);
   assert.equal(after.link('host-b'), 'one-way');

@@ -129,10 +129,11 @@ export class TestNode {
   constructor(
     readonly name: string,
     readonly number: number,
-    readonly options: Partial<HeartbeatOptions & { random: number }> = {},
+    readonly options: Partial<HeartbeatOptions & { random: number; mac: string }> = {},
   ) {
-    this.mac = `02:00:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`;
-    const { random = 0, ...rest } = options;
+    const digits = number.toString(16).padStart(4, '0');
+    const { random = 0, mac = `02:00:00:00:${digits.slice(0, 2)}:${digits.slice(2)}`, ...rest } = options;
+    this.mac = mac;
     this.heartbeater = new addon.NativeHeartbeater(
       {
         node: name,

@@ -102,8 +102,11 @@ test('our own name in use by somebody else is reported once a minute', () => {
   }
   const events = eventsOf(heartbeater.takeEvents(), 'name-in-use');
   assert.deepEqual(
-    events.map(({ mac }) => mac),
-    ['02:00:00:00:00:b1', '02:00:00:00:00:b1'],
+    events.map(({ mac, node }) => [mac, node]),
+    [
+      ['02:00:00:00:00:b1', 'host-a'],
+      ['02:00:00:00:00:b1', 'host-a'],
+    ],
   );
   assert.equal(receiver.node, 'host-a');
 });

@@ -99,6 +99,8 @@ export class PeerTable {
     if (peer !== undefined && peer.incarnation !== frame.incarnation) {
       if (this.#retired.has(frame.incarnation)) return null;
       if (frame.incarnation < peer.incarnation && !this.#echoes(frame, nowMs)) return null;
+      // Two hosts of one name: the second is no restart of the first.
+      if (peer.link !== 'down' && peer.everTwoWay && peer.mac !== frame.mac) return null;
       this.down(peer);
       this.#retired.add(peer.incarnation);
       peer = undefined;

@@ -64,7 +64,7 @@ test('when a peer that is down was heard last', () => {
 
 test('refused heartbeats: who, where, why and what to do; in the status for as long as it lasts', () => {
   const { log, lines } = logOf();
-  const trouble = new HeartbeatTrouble(log, 'host-a', false);
+  const trouble = new HeartbeatTrouble(log, false);
   const event = { type: 'heartbeat-refused', interfaceName: 'eth0', mac: '02:00:00:00:00:0b', count: 3 } as const;
   trouble.refused({ ...event, refusal: 'heartbeat-unauthenticated' }, 0);
   trouble.signs = true;
@@ -81,8 +81,9 @@ test('refused heartbeats: who, where, why and what to do; in the status for as l
 
 test('a name that another host uses too is an error', () => {
   const { log, lines } = logOf();
-  const trouble = new HeartbeatTrouble(log, 'host-a', false);
-  trouble.nameInUse({ type: 'name-in-use', interfaceName: 'eth0', mac: '02:00:00:00:00:0b' }, 0);
+  const trouble = new HeartbeatTrouble(log, false);
+  const event = { type: 'name-in-use', interfaceName: 'eth0', mac: '02:00:00:00:00:0b', node: 'host-a' } as const;
+  trouble.nameInUse(event, 0);
   const text = '02:00:00:00:00:0b on eth0 says that it is host-a too; give each node a name of its own (node)';
   assert.deepEqual([lines, trouble.warnings(0)], [[`error: ${text}`], [text]]);
 });
