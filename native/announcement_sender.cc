@@ -11,7 +11,7 @@ uint8_t* AnnouncementSender::begin_frame(unsigned slot, const wire::IpAddress& a
   const bool is_probe = form == FrameForm::kProbe;
   if (is_probe) {
     if (!answering_.probes(*entry, slot)) return nullptr;
-  } else if (!answering_.answers(*entry, slot) || (entry->tentative & slot_bit(slot)) != 0) {
+  } else if (!answering_.answers(*entry, slot) || ((entry->tentative | entry->quiet) & slot_bit(slot)) != 0) {
     return nullptr;
   }
   const int fd = address.is_ipv4() ? port->arp().fd() : port->ndp().fd();

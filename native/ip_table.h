@@ -25,6 +25,7 @@ struct IpTableEntry {
   SlotMask answer = 0;     // where requests are answered; part of selected
   SlotMask tentative = 0;  // where it is an optimistic address (RFC 4429); part of answer
   uint32_t counter_slot = 0;
+  SlotMask quiet = 0;  // where it is answered only: nothing is announced, no client is asked; part of answer
 };
 
 // A solicited-node group by the low 24 bits that tell it from the others, and the interfaces that need it.

@@ -150,11 +150,13 @@ void ResponderWrap::publish(const Napi::CallbackInfo& info) {
   const auto selected = info[2].As<Napi::BigUint64Array>();
   const auto answer = info[3].As<Napi::BigUint64Array>();
   const auto tentative = info[4].As<Napi::BigUint64Array>();
-  const auto counter_slots = info[5].As<Napi::Uint32Array>();
-  const uint32_t lifetime_ms = info[6].As<Napi::Number>().Uint32Value();
+  const auto quiet = info[5].As<Napi::BigUint64Array>();
+  const auto counter_slots = info[6].As<Napi::Uint32Array>();
+  const uint32_t lifetime_ms = info[7].As<Napi::Number>().Uint32Value();
   const size_t count = counter_slots.ElementLength();
   if (name_array.Length() > kMaxSlots || addresses.ElementLength() != count * kAddressSize ||
-      selected.ElementLength() != count || answer.ElementLength() != count || tentative.ElementLength() != count) {
+      selected.ElementLength() != count || answer.ElementLength() != count || tentative.ElementLength() != count ||
+      quiet.ElementLength() != count) {
     throw Napi::RangeError::New(env, "the arrays of a table do not fit together");
   }
   std::vector<std::string> names;
@@ -168,13 +170,14 @@ void ResponderWrap::publish(const Napi::CallbackInfo& info) {
     entry.selected = selected.Data()[index];
     entry.answer = answer.Data()[index] & entry.selected;
     entry.tentative = tentative.Data()[index] & entry.answer;
+    entry.quiet = quiet.Data()[index] & entry.answer;
     entry.counter_slot = counter_slots.Data()[index];
     if (entry.counter_slot >= AddressCounterStore::kChunkSize * AddressCounterStore::kMaxChunks) {
       throw Napi::RangeError::New(env, "counter slot out of range");
     }
   }
   Publication publication{std::make_shared<IpTable>(std::move(names), std::move(entries)),
-                          to_plans(env, info[7].As<Napi::Object>()), to_count(info[8]), to_count(info[9])};
+                          to_plans(env, info[8].As<Napi::Object>()), to_count(info[9]), to_count(info[10])};
   responder.publish(std::move(publication), lifetime_ms);
 }
 

@@ -128,6 +128,8 @@ export class Speaker {
     let tableChanged = this.#handle(event, nowMs, step);
     for (const [interfaceName, segment] of this.#segments) {
       for (const action of segment.run(nowMs)) this.#carryOut(interfaceName, segment, action, nowMs, step);
+      // Whoever is asked to take an address announces it at once: by then this node announces it no more.
+      tableChanged = segment.handovers.takeChanged() || tableChanged;
     }
     this.#claimsDueMs = Math.min(this.#claimsDueMs, step.dueMs);
     if (this.#stopping && [...this.#segments.values()].every(({ left }) => left)) {
@@ -350,7 +352,11 @@ export class Speaker {
     }
     this.#plansDueMs = Number.POSITIVE_INFINITY;
     if (!changed) return [];
-    const table = tableOf(this.#interfaces, this.#claims);
+    const table = tableOf(
+      this.#interfaces,
+      this.#claims,
+      ({ address, interfaceName }) => this.#segments.get(interfaceName)?.handovers.successorOf(address) != null,
+    );
     return [
       {
         type: 'publish',

@@ -16,22 +16,31 @@ interface Pending {
 /** The planned moves that this node has begun on a segment: who was asked to take what. Pure. */
 export class Handovers {
   readonly #pending = new Map<Address, Pending>();
+  #changed = false;
 
   successorOf(address: Address): string | null {
     return this.#pending.get(address)?.node ?? null;
   }
 
+  /** Whether another set of addresses may be pending than at the last call. */
+  takeChanged(): boolean {
+    const changed = this.#changed;
+    this.#changed = false;
+    return changed;
+  }
+
   start(address: Address, node: string, incarnation: string, nowMs: number): void {
     this.#pending.set(address, { node, incarnation, startedMs: nowMs, sentMs: Number.NEGATIVE_INFINITY });
+    this.#changed = true;
   }
 
   end(address: Address): void {
-    this.#pending.delete(address);
+    if (this.#pending.delete(address)) this.#changed = true;
   }
 
   /** The node cannot take anything any more. */
   endFor(node: string): void {
-    for (const [address, pending] of this.#pending) if (pending.node === node) this.#pending.delete(address);
+    for (const [address, pending] of this.#pending) if (pending.node === node) this.end(address);
   }
 
   /** Those whose successor did not take them in time; they are pending no more. */
@@ -40,7 +49,7 @@ export class Handovers {
     for (const [address, { node, startedMs }] of this.#pending) {
       if (nowMs - startedMs < GIVE_UP_MS) continue;
       overdue.push({ address, node });
-      this.#pending.delete(address);
+      this.end(address);
     }
     return overdue;
   }

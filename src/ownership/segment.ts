@@ -27,7 +27,7 @@ export class Segment {
   readonly members = new Membership();
   readonly #presence: Presence;
   readonly #replication: Replication;
-  readonly #handovers = new Handovers();
+  readonly handovers = new Handovers();
   readonly #candidates: Candidates;
   readonly #owners = new Owners();
   #wanted: ReadonlyMap<Address, Wanted> = new Map();
@@ -136,7 +136,7 @@ export class Segment {
       this.#replication.greet(nowMs);
       if (report.state !== 'joining') this.#healed = true;
     } else {
-      this.#handovers.endFor(report.node);
+      this.handovers.endFor(report.node);
       // Whether or not it counted, some may have followed its claim.
       for (const address of this.#replication.claimedBy(report.incarnation)) this.contested(address);
       for (const [address, mac] of this.#disputed) {
@@ -188,7 +188,7 @@ export class Segment {
 
   /** Ours has to be the last word where it is ours. */
   contested(address: Address): void {
-    if (this.#handovers.successorOf(address) !== null) return;
+    if (this.handovers.successorOf(address) !== null) return;
     if (this.owns(address) && this.#presence.present) this.#actions.push({ type: 'announce', address });
   }
 
@@ -212,7 +212,7 @@ export class Segment {
     }
     const peer = this.members.get(node)?.report;
     if (peer?.link === 'two-way' && peer.state === 'ready' && this.refusal(address, node) === null) {
-      this.#handovers.start(address, node, peer.incarnation, nowMs);
+      this.handovers.start(address, node, peer.incarnation, nowMs);
     }
   }
 
@@ -234,7 +234,7 @@ export class Segment {
     let nextMs = Math.min(
       this.#presence.nextMs(nowMs, this.members),
       this.#replication.nextMs(nowMs),
-      this.#handovers.nextMs(),
+      this.handovers.nextMs(),
       this.#accepted.nextMs(),
       this.#candidates.nextMs(),
       this.members.oneWayDueMs(nowMs),
@@ -259,7 +259,7 @@ export class Segment {
     this.#touch(this.#replication.confirm(nowMs));
     this.#settle(nowMs);
     this.#leaveWhenDone(nowMs);
-    for (const message of [...this.#handovers.takeMessages(nowMs), ...this.#replication.takeMessages(nowMs)]) {
+    for (const message of [...this.handovers.takeMessages(nowMs), ...this.#replication.takeMessages(nowMs)]) {
       this.#actions.push({ type: 'send', message });
     }
     const actions = this.#actions;
@@ -308,8 +308,8 @@ export class Segment {
     const node = this.members.byIncarnation(incarnation)?.report.node;
     if (node === undefined) return;
     for (const address of addresses) {
-      if (this.#handovers.successorOf(address) !== node) continue;
-      this.#handovers.end(address);
+      if (this.handovers.successorOf(address) !== node) continue;
+      this.handovers.end(address);
       this.#candidates.refuse(address, node, nowMs);
     }
     this.#departure.retryNow();
@@ -327,7 +327,7 @@ export class Segment {
 
   #yield(address: Address, why: string): void {
     this.#replication.own.delete(address);
-    this.#handovers.end(address);
+    this.handovers.end(address);
     this.#accepted.delete(address);
     this.#disputed.delete(address);
     this.#actions.push({ type: 'stand-by', address, why });
@@ -353,7 +353,7 @@ export class Segment {
       node,
       mine,
       claims,
-      successor: this.#handovers.successorOf(address),
+      successor: this.handovers.successorOf(address),
       predecessor: this.#accepted.from(address),
     });
     if (verdict.type === 'lost') this.#yield(address, verdict.why);
@@ -457,7 +457,7 @@ export class Segment {
   }
 
   #giveAway(nowMs: number): void {
-    for (const { address, node } of this.#handovers.takeOverdue(nowMs)) {
+    for (const { address, node } of this.handovers.takeOverdue(nowMs)) {
       this.#candidates.refuse(address, node, nowMs);
       this.#departure.retryNow();
     }
@@ -465,13 +465,13 @@ export class Segment {
     const wanted: [Address, Wanted, boolean][] = [];
     for (const address of this.#departure.of(this.#replication.own.addresses, this.#wanted)) {
       const wish = this.#wanted.get(address);
-      if (wish && this.#handovers.successorOf(address) === null) wanted.push([address, wish, false]);
+      if (wish && this.handovers.successorOf(address) === null) wanted.push([address, wish, false]);
     }
     if (wanted.length === 0) return;
     const requests = this.#candidates.requests(wanted, { self: () => false });
     for (const [address, node] of place(requests, this.#owners.loads)) {
       const successor = node === null ? null : this.members.get(node);
-      if (successor) this.#handovers.start(address, successor.report.node, successor.report.incarnation, nowMs);
+      if (successor) this.handovers.start(address, successor.report.node, successor.report.incarnation, nowMs);
       else if (!this.#departure.all) this.#yield(address, 'this node may not own it any more');
     }
   }

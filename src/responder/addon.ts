@@ -25,6 +25,7 @@ export interface NativeResponder {
     selected: BigUint64Array,
     answer: BigUint64Array,
     tentative: BigUint64Array,
+    quiet: BigUint64Array,
     counterSlots: Uint32Array,
     lifetimeMs: number,
     plans: NativePlans,

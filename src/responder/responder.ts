@@ -103,6 +103,7 @@ export class Responder {
     const selected = new MaskArray(count, this.#slots);
     const answer = new MaskArray(count, this.#slots);
     const tentative = new MaskArray(count, this.#slots);
+    const quiet = new MaskArray(count, this.#slots);
     const counterSlots = new Uint32Array(count);
     const wanted = new Set<Address>();
     for (const entry of table.entries) wanted.add(entry.address);
@@ -118,6 +119,7 @@ export class Responder {
       selected.set(index, entry.selected);
       answer.set(index, entry.answer);
       tentative.set(index, entry.tentative);
+      if (entry.quiet) quiet.set(index, entry.quiet);
       counterSlots[index] = known.counterSlot;
     });
     native.publish(
@@ -126,6 +128,7 @@ export class Responder {
       selected.masks,
       answer.masks,
       tentative.masks,
+      quiet.masks,
       counterSlots,
       lifetimeMs,
       packPlans(table.plans ?? [], this.#slots, (address) => this.#known.get(address)?.position),
@@ -141,7 +144,7 @@ export class Responder {
 
   /**
    * Announces addresses on an interface. When the time of each frame comes it is sent only if the address is answered
-   * there, and not tentatively. Urgent announcements go before others.
+   * there, neither tentatively nor quietly. Urgent announcements go before others.
    * @param confirm a number that `confirmed` events tell again: the clients known to use the addresses are asked to
    *   follow, one by one. 0, and without heartbeats: they are not.
    */

@@ -158,6 +158,8 @@ export interface TableEntry {
   readonly answer: readonly string[];
   /** Where it is answered as an optimistic address: O=0 (RFC 4429 3.3), somebody else's DAD is not defended against. */
   readonly tentative: readonly string[];
+  /** Where it is answered, but no longer announced, and no client asked to follow: its successor is about to do so. */
+  readonly quiet?: readonly string[];
 }
 
 /** What the thread shall answer and announce, by itself, on the interface as soon as the peer is down there. */

@@ -9,7 +9,7 @@ import type { NetworkSpec } from '../../src/lab/network_spec.js';
 import { arp, hexIpv4, hexMac } from '../net/harness/frames.js';
 import { withNetwork } from '../net/harness/network.js';
 import { type Frame, Wire } from '../net/harness/wire.js';
-import { type PeerNode, PeersBed, SERVICE } from './peers_bed.js';
+import { OTHER_SERVICE, type PeerNode, PeersBed, SERVICE } from './peers_bed.js';
 
 const SERVICE6 = '2001:db8::10';
 const BOTH = [SERVICE, SERVICE6];
@@ -125,6 +125,32 @@ onBed('a client that ignores announcements follows the directed requests, and co
   assert.ok(tookMs <= FOLLOWED_MS, `${tookMs} ms`);
   const { drops } = await heir.counters();
   assert.ok(drops.confirmation! >= 2);
+});
+
+onBed('what is handed over is answered, but no longer announced, and nobody is asked to follow', async (bed) => {
+  const owner = bed.start('alpha');
+  const watched = [SERVICE, OTHER_SERVICE];
+  await owner.publish({ watched, answered: watched });
+  await owner.event('port-opened');
+  for (const address of watched) await bed.answeredBy(owner, address, FINAL_MS);
+  // One round of requests and three announcements are still to come.
+  await owner.does('announce', watched, 6);
+  await owner.publish({ watched, answered: watched, quiet: [SERVICE] });
+  await bed.answeredBy(owner, SERVICE, FINAL_MS);
+  bed.wire.clear();
+  await owner.does('announce', watched, 7);
+  await bed.answeredBy(owner, SERVICE, FINAL_MS);
+  await delay(FOLLOWED_MS);
+  const told = bed.wire.captured((frame) => isArpRequest(frame) && frame.hex.slice(12, 24) === hexMac(owner.mac));
+  const types = new Set(told.map((frame) => `${spaOf(frame)} ${frame.type}`));
+  const other = hexIpv4(OTHER_SERVICE);
+  assert.deepEqual([...types].sort(), [`${other} broadcast`, `${other} host`]);
+
+  // It was not taken over: what is still to come is sent.
+  await owner.publish({ watched, answered: watched });
+  bed.wire.clear();
+  await delay(NOT_FOLLOWED_MS + FOLLOWED_MS);
+  assert.ok(bed.wire.captured((frame) => isArpRequest(frame) && spaOf(frame) === hexIpv4(SERVICE)).length > 0);
 });
 
 onBed('after a takeover of the thread itself such a client has followed, without JavaScript', async (bed, network) => {

@@ -36,6 +36,7 @@ export class SimPort {
   /** What the table says, and what is announced of it. */
   wanted: ReadonlySet<Address> = new Set();
   tentative: ReadonlySet<Address> = new Set();
+  quiet: ReadonlySet<Address> = new Set();
   /** What was taken, with the number of its `took` event. */
   readonly taken = new Map<Address, number>();
   /** Clients that asked, by address: IP to MAC, the most recent last. */

@@ -84,14 +84,17 @@ export class SimThread {
       const selected = new Set<Address>();
       const wanted = new Set<Address>();
       const tentative = new Set<Address>();
+      const quiet = new Set<Address>();
       for (const entry of table.entries) {
         if (entry.selected.includes(port.name)) selected.add(entry.address);
         if (entry.answer.includes(port.name)) wanted.add(entry.address);
         if (entry.tentative.includes(port.name)) tentative.add(entry.address);
+        if (entry.quiet?.includes(port.name)) quiet.add(entry.address);
       }
       port.selected = selected;
       port.wanted = wanted;
       port.tentative = tentative;
+      port.quiet = quiet;
       for (const [address, number] of port.taken) {
         if (number <= seen || !selected.has(address)) port.taken.delete(address);
       }
@@ -309,7 +312,7 @@ export class SimThread {
   }
 
   #sendAnnounce(port: SimPort, address: Address): void {
-    if (!port.answering.has(address) || port.tentative.has(address)) return;
+    if (!port.answering.has(address) || port.tentative.has(address) || port.quiet.has(address)) return;
     port.segment.send(port.nic, { kind: 'announce', mac: port.nic.mac, address });
     this.hooks.announced(port.name, address);
   }
@@ -319,7 +322,7 @@ export class SimThread {
     const ask = (address: Address): void => {
       for (const [client, mac] of port.journal.get(address) ?? []) {
         const key = `${address} ${client}`;
-        if (this.confirmed.has(key) || !port.answering.has(address)) continue;
+        if (this.confirmed.has(key) || !port.answering.has(address) || port.quiet.has(address)) continue;
         this.asked.set(key, port.segment.queue.nowMs);
         port.segment.send(port.nic, { kind: 'directed', mac: port.nic.mac, address, client }, mac);
       }

@@ -194,6 +194,39 @@ describe('a planned move', () => {
     assert.match(cluster.node('host-c').speaker.moveRefusal(address, 'host-x') ?? '', /no node named host-x/);
   });
 
+  it('announces nothing of what goes away any more, from before the successor is asked', () => {
+    const cluster = started();
+    const [address] = ownedBy(cluster, 'host-a') as [Address];
+    const isQuiet = () =>
+      cluster
+        .node('host-a')
+        .table.entries.find((entry) => entry.address === address)
+        ?.quiet?.includes('eth0') ?? false;
+    const asked: boolean[] = [];
+    const { speaker } = cluster.node('host-a');
+    for (const effect of speaker.step({ type: 'move', address, node: 'host-b' }, cluster.nowMs)) {
+      if (effect.type === 'publish') cluster.node('host-a').table = effect.table;
+      if (effect.type === 'send' && effect.message.type === 'handover') asked.push(isQuiet());
+    }
+    assert.deepEqual(asked, [true]);
+    assert.deepEqual(cluster.answering(address), ['host-a']);
+    cluster.run(200);
+    assert.deepEqual(cluster.answering(address), ['host-b']);
+    assert.ok(!isQuiet());
+  });
+
+  it('announces again what its successor did not take', () => {
+    const cluster = started();
+    const [address] = ownedBy(cluster, 'host-a') as [Address];
+    const quiet = () => cluster.node('host-a').table.entries.flatMap((entry) => entry.quiet ?? []);
+    cluster.kill('host-b');
+    cluster.step('host-a', { type: 'move', address, node: 'host-b' });
+    assert.deepEqual(quiet(), ['eth0']);
+    cluster.run(500);
+    assert.ok(cluster.answering(address).includes('host-a'));
+    assert.deepEqual(quiet(), []);
+  });
+
   it('keeps what nobody else may own', () => {
     const cluster = new Cluster([{ ...service('web', ADDRESSES), nodes: ['host-a'] }]);
     for (const name of NAMES) cluster.start(name);

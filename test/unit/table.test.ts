@@ -22,6 +22,14 @@ test('an address is answered where its claim says so, and watched on all its int
   });
 });
 
+test('an address that is handed over is quiet where it is answered', () => {
+  const claims = new Map([[IPV4, [claim(IPV4, 'eth0', 'owned'), claim(IPV4, 'eth1', 'standby')]]]);
+  const { entries } = tableOf(['eth0', 'eth1'], claims, () => true);
+  assert.deepEqual(entries, [
+    { address: IPV4, selected: ['eth0', 'eth1'], answer: ['eth0'], tentative: [], quiet: ['eth0'] },
+  ]);
+});
+
 test('an address without claims is in the table, watched nowhere', () => {
   const table = tableOf(['eth0'], new Map([[IPV4, []]]));
   assert.deepEqual(table.entries, [{ address: IPV4, selected: [], answer: [], tentative: [] }]);

@@ -21,6 +21,8 @@ export interface Setup {
 export interface NodeTable {
   readonly watched: readonly string[];
   readonly answered: readonly string[];
+  /** Of those answered. */
+  readonly quiet?: readonly string[];
   /** Addresses to take over, by the incarnation of their owner. */
   readonly plans?: Readonly<Record<string, readonly string[]>>;
   readonly tookSeen?: number;
@@ -43,12 +45,13 @@ const responder = new Responder({
   heartbeat: { ...setup, keys: toKeys(setup.keys) },
 });
 
-function toTable({ watched, answered, plans = {}, tookSeen, holdsLifted }: NodeTable): Table {
+function toTable({ watched, answered, quiet = [], plans = {}, tookSeen, holdsLifted }: NodeTable): Table {
   const entries = watched.map((text) => ({
     address: parseAddress(text),
     selected: interfaces,
     answer: answered.includes(text) ? interfaces : [],
     tentative: [],
+    ...(quiet.includes(text) && { quiet: interfaces }),
   }));
   const toPlan = ([incarnation, addresses]: [string, readonly string[]]): TakeoverPlan => ({
     interfaceName: INTERFACE,
