@@ -6,9 +6,11 @@ import { LabClient } from '../../src/lab/client.js';
 import type { Host } from '../../src/lab/host.js';
 import { Network } from '../../src/lab/netns.js';
 import { clusterSpec, NODE_NAMES, NODES, type NodeName, SWITCHES } from '../../src/lab/stage.js';
+import { Asker } from '../../test/net/harness/asker.js';
 import { SERVICES } from './services.js';
 
 const ASKER = 'asker';
+const ASK_INTERVAL_MS = 5;
 
 export class Bed {
   private constructor(
@@ -43,9 +45,9 @@ export class Bed {
     return this.network.host(name);
   }
 
-  /** The host that asks for addresses, on the first switch. */
-  get asker(): Host {
-    return this.network.host(ASKER);
+  /** Asks for the addresses from a host on the first switch, and is never kept waiting by nodes at work, which run at priority 1. */
+  ask(addresses: readonly string[]): Promise<Asker> {
+    return Asker.start(this.network.host(ASKER), addresses, ASK_INTERVAL_MS, ['chrt', '--fifo', '2']);
   }
 
   /** Whether the client of this position stands on the same switch as the node. */

@@ -17,7 +17,9 @@ export async function underHogs(minutes: number, withKeepalived: boolean): Promi
     const other = withKeepalived ? ((await rival.start(beds[1])) as RunningKeepalived) : null;
     await delay(SETTLE_MS);
     const [start, mastersBefore] = [Date.now(), other?.takeovers ?? 0];
-    const hogs = Array.from({ length: HOGS }, () => beds[0].asker.spawn(['sh', '-c', 'while :; do :; done']));
+    const hogs = Array.from({ length: HOGS }, () =>
+      beds[0].network.host('client-1').spawn(['sh', '-c', 'while :; do :; done']),
+    );
     await delay(minutes * 60_000);
     await Promise.all(hogs.map((hog) => hog.stop('SIGKILL')));
     const common = { what: 'hogs', seconds: minutes * 60, load: `${HOGS} programs that use all they get` } as const;

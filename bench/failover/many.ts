@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeService } from '../../src/lab/arpeggio_node.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { NetProcess } from '../../src/lab/net_process.js';
-import { Asker } from '../../test/net/harness/asker.js';
+import type { AskReport } from '../../test/net/harness/asker.js';
 import { serviceAddresses } from '../answer/addresses.js';
 import { ArpeggioCluster } from './arpeggio.js';
 import { Bed } from './bed.js';
@@ -104,7 +104,7 @@ async function takeOnce(generator: string): Promise<ManySample> {
     const owner = bed.nodes[0] as string;
     const cluster = await startMany(bed);
     const watched = SERVICES.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
-    const asker = await Asker.start(bed.asker, watched);
+    const asker = await bed.ask(watched);
     const quietFrom = monotonicMs();
     await delay(QUIET_MS);
     const announcements = await watchAnnouncements(bed, generator, owner);
@@ -112,15 +112,18 @@ async function takeOnce(generator: string): Promise<ManySample> {
     await bed.network.setPort(owner, 'disabled');
     const { distinct, firstNs, lastNs, heartbeatGapNs } = await announcements.result;
     const [firstMs, lastMs] = [Number(firstNs) / 1e6, Number(lastNs) / 1e6];
-    const longestWaitMs = async (from: number, to: number) =>
-      Math.max(...Object.values(await asker.reports(from, to)).map((report) => report.longestWaitMs));
+    const quiet = Object.values(await asker.reports(quietFrom, cutMs));
+    const meanwhile = Object.values(await asker.reports(cutMs, cutMs + WATCH_SECONDS * 1000));
+    const most = (reports: readonly AskReport[], value: (report: AskReport) => number) =>
+      Math.max(...reports.map(value));
     const sample: ManySample = {
       addresses: MANY,
       announced: distinct,
       detectionMs: firstMs - cutMs,
       takeoverMs: lastMs - firstMs,
-      quietGapMs: await longestWaitMs(quietFrom, cutMs),
-      answerGapMs: await longestWaitMs(cutMs, cutMs + WATCH_SECONDS * 1000),
+      quietGapMs: most(quiet, ({ longestWaitMs }) => longestWaitMs),
+      answerGapMs: most(meanwhile, ({ longestWaitMs }) => longestWaitMs),
+      askerPauseMs: most(meanwhile, ({ longestPauseMs }) => longestPauseMs),
       heartbeatGapMs: Number(heartbeatGapNs) / 1e6,
     };
     await cluster.stop();

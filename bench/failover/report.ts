@@ -84,13 +84,15 @@ export function sections(results: FailoverResults): ReportSection[] {
 function furtherRows({ many, calm, systems }: FailoverResults): string[][] {
   const found: string[][] = [];
   for (const sample of many) {
-    const { addresses, announced, detectionMs, takeoverMs, quietGapMs, answerGapMs, heartbeatGapMs } = sample;
+    const { addresses, announced, detectionMs, takeoverMs, quietGapMs, answerGapMs, askerPauseMs, heartbeatGapMs } =
+      sample;
     const count = addresses.toLocaleString('en');
     found.push(
       [`${count} addresses of one node: announced by its heirs`, announced.toLocaleString('en')],
       ['from the cut to the first announcement, ms', round(detectionMs)],
       ['from the first announcement to that of the last address, ms', round(takeoverMs)],
       ['an address of another node unanswered: before, meanwhile, ms', `${round(quietGapMs)}, ${round(answerGapMs)}`],
+      ['the asking host held up by the machine meanwhile, ms', round(askerPauseMs)],
       ['between two heartbeats of an heir meanwhile, ms', round(heartbeatGapMs)],
     );
   }

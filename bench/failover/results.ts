@@ -47,6 +47,8 @@ export interface ManySample {
   /** Of an address that was another node's all the time: longest time without an answer, before and in the takeover. */
   readonly quietGapMs: number;
   readonly answerGapMs: number;
+  /** Longest time in the takeover in which the asking host itself asked nothing. */
+  readonly askerPauseMs: number;
   /** Longest time between two heartbeats of the heirs, in the takeover. */
   readonly heartbeatGapMs: number;
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { StreamReport } from '../../src/lab/programs/protocol.js';
-import { Asker, type AskReport } from '../../test/net/harness/asker.js';
+import type { Asker, AskReport } from '../../test/net/harness/asker.js';
 import type { Bed } from './bed.js';
 import type { CaseName } from './cases.js';
 import type { AnswerSample, Sample } from './results.js';
@@ -39,7 +39,7 @@ export class Watch {
   /** From now on the clients send, and the asker asks. */
   static async begin(bed: Bed, addresses: readonly string[]): Promise<Watch> {
     await Promise.all(bed.clients.map((client) => client.stream(...addresses)));
-    return new Watch(bed, await Asker.start(bed.asker, addresses));
+    return new Watch(bed, await bed.ask(addresses));
   }
 
   /** Whether, sooner or later, every client is served at every address and loses nothing any more. */

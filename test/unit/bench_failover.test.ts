@@ -109,6 +109,7 @@ test('goals: requests in planned moves, many addresses, false takeovers', () => 
     takeoverMs: 240.04,
     quietGapMs: 2,
     answerGapMs: 61,
+    askerPauseMs: 9,
     heartbeatGapMs: 70,
   };
   const calm = { what: 'hogs', seconds: 600, load: '4 hogs' } as const;

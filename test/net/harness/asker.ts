@@ -27,11 +27,21 @@ export class Asker {
   private readonly waiting: ((reports: AskReports) => void)[] = [];
   private onReady: () => void = () => {};
 
-  private constructor(host: Host, addresses: readonly string[], intervalMs: number) {
+  private constructor(host: Host, addresses: readonly string[], intervalMs: number, prefix: readonly string[]) {
     const { name, mac, addresses: own } = host.interface();
     const source = (six: boolean) =>
       own.find((address) => address.includes(':') === six)?.split('/')[0] ?? (six ? '::' : '0.0.0.0');
-    const argv = ['python3', ASKER_PY, name, String(intervalMs), mac, source(false), source(true), ...addresses];
+    const argv = [
+      ...prefix,
+      'python3',
+      ASKER_PY,
+      name,
+      String(intervalMs),
+      mac,
+      source(false),
+      source(true),
+      ...addresses,
+    ];
     this.process = host.spawn(argv, (line) => {
       const message = JSON.parse(line) as { ready?: true; reports?: AskReports };
       if (message.ready) this.onReady();
@@ -39,9 +49,17 @@ export class Asker {
     });
   }
 
-  /** @param intervalMs between two questions for the same address. */
-  static async start(host: Host, addresses: readonly string[], intervalMs = 5): Promise<Asker> {
-    const asker = new Asker(host, addresses, intervalMs);
+  /**
+   * @param intervalMs between two questions for the same address
+   * @param prefix goes before the command, such as chrt with its options
+   */
+  static async start(
+    host: Host,
+    addresses: readonly string[],
+    intervalMs = 5,
+    prefix: readonly string[] = [],
+  ): Promise<Asker> {
+    const asker = new Asker(host, addresses, intervalMs, prefix);
     await asker.within('ready', (resolve: (value: null) => void) => {
       asker.onReady = () => resolve(null);
     });
