@@ -17,5 +17,7 @@ inline int64_t read_clock_ns(clockid_t clock) {
 }
 
 inline int64_t monotonic_ns() { return read_clock_ns(CLOCK_MONOTONIC); }
+// As CLOCK_MONOTONIC, but goes on while the machine is suspended.
+inline int64_t boottime_ns() { return read_clock_ns(CLOCK_BOOTTIME); }
 
 }  // namespace arpeggio

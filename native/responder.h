@@ -22,6 +22,7 @@
 #include "file_descriptor.h"
 #include "heartbeat_io.h"
 #include "link_monitor.h"
+#include "pause_watch.h"
 #include "port_set.h"
 #include "publication.h"
 #include "rival_reports.h"
@@ -106,7 +107,7 @@ class Responder : private PortSet::User {
   // All below runs on the packet thread.
   void run();
   void raise_priority();
-  void notice_pause(int64_t gap_ns);
+  void notice_pause(const PauseWatch::Pause& pause);
   void run_heartbeats();
   bool take_mail();  // false: stop
   void take_orders(std::vector<Order> orders);

@@ -55,15 +55,15 @@ void Responder::run() {
 
   epoll_event ready[16];
   bool busy = false;
-  int64_t last_turn_ns = monotonic_ns();
+  PauseWatch watch(monotonic_ns(), boottime_ns());
   for (;;) {
     const int timeout_ms = wait_timeout_ms(monotonic_ns(), busy);
     const int count = epoll_wait(epoll_.get(), ready, 16, timeout_ms);
     busy = false;
     const int64_t now_ns = monotonic_ns();
+    const auto pause = watch.turn(now_ns, boottime_ns(), timeout_ms * kNanosecondsPerMillisecond);
     // Without an end to the wait nobody was to be judged and nothing to be sent: standing still did no harm.
-    if (timeout_ms >= 0) notice_pause(now_ns - last_turn_ns - timeout_ms * kNanosecondsPerMillisecond);
-    last_turn_ns = now_ns;
+    if (timeout_ms >= 0) notice_pause(pause);
     check_deadline(now_ns);
     for (int index = 0; index < count; ++index) {
       const uint64_t tag = ready[index].data.u64;
@@ -109,11 +109,11 @@ void Responder::run_heartbeats() {
 }
 
 // The process was stopped, or the machine: we were deaf, the peers were not silent.
-void Responder::notice_pause(int64_t gap_ns) {
-  if (!heartbeats_ || gap_ns < options_.heartbeat->interval_ns) return;
-  heartbeats_->paused(gap_ns);
+void Responder::notice_pause(const PauseWatch::Pause& pause) {
+  if (!heartbeats_ || pause.whole_ns < options_.heartbeat->interval_ns) return;
+  if (pause.awake_ns > 0) heartbeats_->paused(pause.awake_ns);
   for (unsigned slot = 0; slot < kMaxSlots; ++slot) {
-    if (heartbeats_->has_two_way_peer(slot) && gap_ns > heartbeats_->detection_ns(slot)) hold(slot, "paused");
+    if (heartbeats_->has_two_way_peer(slot) && pause.whole_ns > heartbeats_->detection_ns(slot)) hold(slot, "paused");
   }
 }
 
