@@ -66,6 +66,7 @@ PeerTable::Outcome PeerTable::receive(const wire::HeartbeatFrame& frame, const u
   peer->sequence = header.sequence;
   peer->last_heard_ns = now_ns;
   PeerReport& now = peer->report;
+  now.heard_ns->store(now_ns, std::memory_order_relaxed);
   if (now.incarnation != header.incarnation) peer->held_version = held_of(header.incarnation);
   now.incarnation = header.incarnation;
   now.mac = wire::load_mac(source);

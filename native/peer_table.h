@@ -2,6 +2,7 @@
 // the time come in, reports go out. It sends nothing and decides nothing about addresses.
 #pragma once
 
+#include <atomic>
 #include <bitset>
 #include <cstdint>
 #include <limits>
@@ -20,6 +21,10 @@ namespace arpeggio {
 // one-way: we hear it, it does not hear us. Values as in PeerReport of src/responder/types.ts, in this order.
 enum class PeerLink : uint8_t { kDown, kOneWay, kTwoWay };
 
+// When the last frame of a peer's process came, on the monotonic clock. Whoever was told of the peer may read it, on any
+// thread, until the table has forgotten it.
+using HeardTime = std::shared_ptr<std::atomic<int64_t>>;
+
 struct PeerReport {
   std::string node;
   uint64_t incarnation = 0;
@@ -32,6 +37,7 @@ struct PeerReport {
   uint32_t claims_version = 0;
   uint32_t claims_digest = 0;
   uint32_t held_version = 0;  // of our claims, that it holds
+  HeardTime heard_ns = std::make_shared<std::atomic<int64_t>>(0);  // not compared
 
   bool operator==(const PeerReport& other) const;
   bool operator!=(const PeerReport& other) const { return !(*this == other); }

@@ -1,10 +1,13 @@
 #include "responder_wrap.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "clock.h"
 #include "js_error.h"
 #include "js_events.h"
 #include "js_heartbeats.h"
@@ -82,6 +85,7 @@ Napi::Function ResponderWrap::define(Napi::Env env) {
                          InstanceMethod<&ResponderWrap::set_keys>("setKeys"),
                          InstanceMethod<&ResponderWrap::max_message_size>("maxMessageSize"),
                          InstanceMethod<&ResponderWrap::take_events>("takeEvents"),
+                         InstanceMethod<&ResponderWrap::peers_heard>("peersHeard"),
                          InstanceMethod<&ResponderWrap::interface_counters>("interfaceCounters"),
                          InstanceMethod<&ResponderWrap::address_counters>("addressCounters"),
                          InstanceMethod<&ResponderWrap::describe>("describe"),
@@ -216,7 +220,42 @@ Napi::Value ResponderWrap::max_message_size(const Napi::CallbackInfo& info) {
 
 Napi::Value ResponderWrap::take_events(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return events_to_js(env, open_responder(env).take_events());
+  const EventBatch batch = open_responder(env).take_events();
+  remember(batch.peers);
+  return events_to_js(env, batch);
+}
+
+void ResponderWrap::remember(const PeerReports& peers) {
+  bool is_new = false;
+  for (const auto& [key, report] : peers) {
+    std::weak_ptr<const std::atomic<int64_t>>& heard = heard_[key];
+    is_new = is_new || heard.expired();
+    heard = report.heard_ns;
+  }
+  // Nodes come, and their processes are started anew: what is gone makes room.
+  for (auto at = heard_.begin(); is_new && at != heard_.end();) {
+    at = at->second.expired() ? heard_.erase(at) : std::next(at);
+  }
+}
+
+// PeerHeard[] of src/responder/types.ts.
+Napi::Value ResponderWrap::peers_heard(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  open_responder(env);
+  const int64_t now_ns = monotonic_ns();
+  Napi::Array array = Napi::Array::New(env);
+  for (const auto& [key, heard] : heard_) {
+    const auto heard_ns = heard.lock();
+    if (!heard_ns) continue;
+    Napi::Object peer = Napi::Object::New(env);
+    peer.Set("interfaceName", key.first);
+    peer.Set("incarnation", incarnation_text(key.second));
+    // It may be heard again between the two looks.
+    const int64_t ago_ns = std::max<int64_t>(0, now_ns - heard_ns->load(std::memory_order_relaxed));
+    peer.Set("agoMs", Napi::Number::New(env, static_cast<double>(ago_ns) / 1e6));
+    array.Set(array.Length(), peer);
+  }
+  return array;
 }
 
 Napi::Value ResponderWrap::interface_counters(const Napi::CallbackInfo& info) {

@@ -4,7 +4,10 @@
 
 #include <napi.h>
 
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "responder.h"
 
@@ -30,16 +33,20 @@ class ResponderWrap : public Napi::ObjectWrap<ResponderWrap> {
   void set_keys(const Napi::CallbackInfo& info);
   Napi::Value max_message_size(const Napi::CallbackInfo& info);
   Napi::Value take_events(const Napi::CallbackInfo& info);
+  Napi::Value peers_heard(const Napi::CallbackInfo& info);
   Napi::Value interface_counters(const Napi::CallbackInfo& info);
   Napi::Value address_counters(const Napi::CallbackInfo& info);
   Napi::Value describe(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   Responder& open_responder(Napi::Env env) const;
+  void remember(const PeerReports& peers);
   void stop();
 
   napi_env env_;
   size_t max_message_size_ = wire::kMaxMessageSize;
+  // Of the peers told so far; what the thread has forgotten expires.
+  std::map<std::pair<std::string, uint64_t>, std::weak_ptr<const std::atomic<int64_t>>> heard_;
   Napi::ThreadSafeFunction wake_;
   std::unique_ptr<Responder> responder_;  // last: its thread calls wake_
 };

@@ -9,7 +9,7 @@ import type { Logger } from '../log.js';
 import { decode } from '../ownership/codec.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
-import type { ResponderEvent } from '../responder/types.js';
+import type { PeerHeard, ResponderEvent } from '../responder/types.js';
 import { Speaker, type SpeakerEvent } from '../speaker.js';
 import type { CommandHandlers } from '../status/commands.js';
 import type { Health, Status } from '../status/schema.js';
@@ -200,6 +200,7 @@ export class NodeProcess {
 
   status(): Status {
     const nowMs = monotonicMs();
+    const heardMs = new Map(this.#responder.peersHeard().map((heard) => [processKey(heard), nowMs - heard.agoMs]));
     return statusReport({
       node: this.#node,
       state: this.#started ? this.#commands.state : 'joining',
@@ -208,7 +209,7 @@ export class NodeProcess {
       links: this.#links.links,
       ports: this.#links.ports,
       speaker: this.#speaker,
-      heardMs: (peer) => this.#peerLog.heardMs(peer),
+      heardMs: (peer) => heardMs.get(processKey(peer)) ?? null,
       moves: this.#moves.list((ms) => this.#wallTime.iso(ms)),
       responder: { filter: this.#responder.describe().filter, priority: this.#priority() },
       tableAgeMs: nowMs - this.#effects.publishedMs,
@@ -310,6 +311,11 @@ export class NodeProcess {
     if (message === null) this.#log.debug({ peer: node, interface: interfaceName }, 'a message that cannot be read');
     else this.#step({ type: 'message', interfaceName, node, incarnation, message });
   }
+}
+
+/** A process of a node, heard on one interface. */
+function processKey({ interfaceName, incarnation }: Pick<PeerHeard, 'interfaceName' | 'incarnation'>): string {
+  return `${interfaceName} ${incarnation}`;
 }
 
 /** What only a start brings into force. */

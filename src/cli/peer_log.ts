@@ -48,14 +48,6 @@ export class PeerLog {
     }
   }
 
-  /** When a peer that is down was heard last; null for one that is heard. */
-  heardMs(peer: PeerReport): number | null {
-    const known = this.#known.get(keyOf(peer));
-    if (!known || peer.link !== 'down') return null;
-    // Who leaves is down at once.
-    return known.sinceMs - (peer.state === 'leaving' ? 0 : peer.intervalMs * peer.multiplier);
-  }
-
   #tell(peer: PeerReport, last: PeerReport['link'] | null, restarted: boolean): void {
     const { node, interfaceName: name, link, state } = peer;
     if (link === 'two-way') {

@@ -10,6 +10,7 @@ import type {
   HeartbeatOptions,
   HeartbeatRefusal,
   LinkInfo,
+  PeerHeard,
   PacketType,
   PeerReport,
   ResponderEvent,
@@ -47,6 +48,7 @@ export interface NativeResponder {
   setKeys(keys: readonly Uint8Array[]): void;
   maxMessageSize(): number;
   takeEvents(): { peers: PeerReport[]; events: NativeEvent[]; links: NativeLink[] | null; lost: number };
+  peersHeard(): PeerHeard[];
   interfaceCounters(slot: number): Float64Array;
   addressCounters(slots: Uint32Array): Float64Array;
   describe(): { ebpf: boolean; ebpfReason: string; fifo: boolean; nice: number };

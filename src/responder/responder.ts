@@ -5,7 +5,7 @@ import { checkHeartbeatOptions, checkKeys } from './heartbeat_options.js';
 import { translateNativeError } from './native_error.js';
 import { eventFromNative } from './native_event.js';
 import { MaskArray, packAddresses, packPlans } from './table_arrays.js';
-import type { Advertisement, HeartbeatOptions, ResponderEvent, Table } from './types.js';
+import type { Advertisement, HeartbeatOptions, PeerHeard, ResponderEvent, Table } from './types.js';
 
 /** Offsets in milliseconds at which an announcement is repeated, per family. */
 export interface AnnouncementSchedule {
@@ -206,6 +206,14 @@ export class Responder {
   setKeys(keys: readonly Uint8Array[]): void {
     checkKeys(keys);
     this.#open().setKeys(keys);
+  }
+
+  /**
+   * When each peer was heard last, of those that `peer` events have told of; for as long as the thread remembers it: ten
+   * minutes after it is down, or until it is heard as another process. Does not disturb the thread.
+   */
+  peersHeard(): readonly PeerHeard[] {
+    return this.#open().peersHeard();
   }
 
   /** Counters of every interface by name: see native/counters.h; drops under `drops` by the names of drop_reason.h. */

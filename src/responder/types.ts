@@ -40,7 +40,7 @@ export type RivalKind =
 /** What a node says of itself: joining: listens, takes nothing; draining: gives everything away; leaving: has done so. */
 export type NodeState = 'joining' | 'ready' | 'draining' | 'leaving';
 
-/** What the packet thread knows of a peer on one interface. Reported when anything here but `heardMs` changes. */
+/** What the packet thread knows of a peer on one interface. Reported when anything of it changes. */
 export interface PeerReport {
   readonly node: string;
   /** Our interface on the segment that it was heard on. */
@@ -62,6 +62,15 @@ export interface PeerReport {
   readonly claimsDigest: number;
   /** The version of our claims that it holds. */
   readonly heldVersion: number;
+}
+
+/** When a peer's process was heard last on an interface. */
+export interface PeerHeard {
+  readonly interfaceName: string;
+  /** PeerReport.incarnation. */
+  readonly incarnation: string;
+  /** Milliseconds since its last frame that was not refused; while the machine is suspended they do not count. */
+  readonly agoMs: number;
 }
 
 /** Why a frame of the heartbeat protocol was refused: names of native/drop_reason.h. */

@@ -142,21 +142,15 @@ function stateText({ state, rivalMac, retryAt }: AddressInterfaceStatus, nowMs: 
 }
 
 function peerRow(peer: PeerStatus, paint: Paint): Cell[] {
-  const { node, interface: name, state, link, intervalMs, multiplier } = peer;
+  const { node, interface: name, state, link, lastHeardMs, intervalMs, multiplier } = peer;
   return [
     { text: node },
     { text: name },
     { text: state, style: paint(state === 'ready' ? 'green' : 'yellow') },
     { text: link, style: paint(link === 'two-way' ? 'green' : 'red') },
-    { text: heardText(peer) },
+    { text: lastHeardMs === null ? '-' : agoText(lastHeardMs) },
     { text: `${intervalMs} ms, down after ${multiplier}` },
   ];
-}
-
-/** Who is heard is heard within the time after which it would be down. */
-function heardText({ lastHeardMs, link, intervalMs, multiplier }: PeerStatus): string {
-  if (lastHeardMs !== null) return agoText(lastHeardMs);
-  return link === 'down' ? '-' : `within ${intervalMs * multiplier} ms`;
 }
 
 function agoText(ms: number): string {

@@ -51,7 +51,7 @@ const peerSchema = z.object({
   /** one-way: it is heard and does not hear this node; such a peer counts for nothing. */
   link: z.enum(['two-way', 'one-way', 'down']),
   mac: z.string(),
-  /** Milliseconds since its last heartbeat there; null while it is heard: within interval times multiplier. */
+  /** Milliseconds since its last heartbeat there; null where that is forgotten. */
   lastHeardMs: z.number().nonnegative().nullable(),
   /** How often it is to be heard, and after how many of them it counts as down. */
   intervalMs: z.number().positive(),

@@ -101,3 +101,26 @@ onSegment('a stranger with our name is refused and reported', async (bed) => {
   await double.publish({ watched: [SERVICE], answered: [] });
   assert.equal((await owner.event('name-in-use')).mac, double.mac);
 });
+
+onSegment(
+  'when a peer was heard last is known while it lives, after its end, and not of a process that was followed',
+  async (bed) => {
+    const { owner, heir } = await bed.pair();
+    for (let round = 0; round < 10; round += 1) {
+      const agoMs = await heir.heardAgoMs(owner);
+      assert.ok(agoMs !== undefined && agoMs < INTERVAL_MS * MULTIPLIER, `${agoMs} ms ago`);
+      await delay(20);
+    }
+    owner.process.signal('SIGKILL');
+    await owner.process.exited;
+    await heir.sees(owner, { link: 'down' });
+    await delay(300);
+    const agoMs = await heir.heardAgoMs(owner);
+    assert.ok(agoMs !== undefined && agoMs > INTERVAL_MS * MULTIPLIER + 250, `${agoMs} ms ago`);
+    const next = bed.start('alpha');
+    await next.publish({ watched: [SERVICE], answered: [] });
+    await heir.sees(next, { link: 'two-way' });
+    assert.ok((await heir.heardAgoMs(next))! < INTERVAL_MS * MULTIPLIER);
+    assert.equal(await heir.heardAgoMs(owner), undefined);
+  },
+);

@@ -7,7 +7,7 @@ import type { Host } from '../../src/lab/host.js';
 import type { NetProcess } from '../../src/lab/net_process.js';
 import type { Network } from '../../src/lab/netns.js';
 import type { NetworkSpec } from '../../src/lab/network_spec.js';
-import type { Advertisement, NodeState, PeerReport, ResponderEvent } from '../../src/responder/types.js';
+import type { Advertisement, NodeState, PeerHeard, PeerReport, ResponderEvent } from '../../src/responder/types.js';
 import { arp, hexIpv4, hexMac } from '../net/harness/frames.js';
 import { withNetwork } from '../net/harness/network.js';
 import { type Frame, Wire } from '../net/harness/wire.js';
@@ -132,6 +132,13 @@ export class PeerNode {
   async block(ms: number): Promise<void> {
     this.tell('block', ms);
     await this.says((said) => said.blocking === true);
+  }
+
+  /** How many milliseconds ago its interface heard a peer's process; undefined where it knows none such. */
+  async heardAgoMs(peer: PeerNode): Promise<number | undefined> {
+    this.tell('peersHeard');
+    const { heard } = await this.says<{ heard: readonly PeerHeard[] }>((said) => said.heard !== undefined);
+    return heard.find(({ incarnation }) => incarnation === peer.incarnation)?.agoMs;
   }
 
   async counters(): Promise<{ counters: Record<string, number>; drops: Record<string, number> }> {

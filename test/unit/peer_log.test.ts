@@ -53,15 +53,6 @@ test('a peer that does not hear this node is told at once if it did before, else
   ]);
 });
 
-test('when a peer that is down was heard last', () => {
-  const peers = new PeerLog(logOf().log);
-  peers.report(peer(), 0);
-  assert.equal(peers.heardMs(peer()), null);
-  peers.report(peer({ link: 'down' }), 1_000);
-  assert.equal(peers.heardMs(peer({ link: 'down' })), 850);
-  assert.equal(peers.heardMs(peer({ node: 'host-c', link: 'down' })), null);
-});
-
 test('refused heartbeats: who, where, why and what to do; in the status for as long as it lasts', () => {
   const { log, lines } = logOf();
   const trouble = new HeartbeatTrouble(log, false);

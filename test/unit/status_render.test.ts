@@ -96,7 +96,7 @@ test('three nodes: who owns what, the peers, and what moved last', () => {
     peers: [
       samplePeer(),
       samplePeer({ node: 'host-c', state: 'down', link: 'down', lastHeardMs: 12_100 }),
-      samplePeer({ node: 'host-d', link: 'one-way', lastHeardMs: null, intervalMs: 100 }),
+      samplePeer({ node: 'host-d', state: 'down', link: 'down', lastHeardMs: null, intervalMs: 100 }),
     ],
     moves: [
       sampleMove(),
@@ -111,10 +111,10 @@ test('three nodes: who owns what, the peers, and what moved last', () => {
 192.0.2.11    host-b                    no         standby                   3m12s  host-b owns it  web
 2001:db8::10  eth0 host-a, eth1 host-b  yes        eth0 owned, eth1 standby  3m12s  first claim     web
 
-PEER    INTERFACE  STATE  LINK     LAST HEARD     INTERVAL
-host-b  eth0       ready  two-way  31 ms ago      50 ms, down after 3
-host-c  eth0       down   down     12s ago        50 ms, down after 3
-host-d  eth0       ready  one-way  within 300 ms  100 ms, down after 3
+PEER    INTERFACE  STATE  LINK     LAST HEARD  INTERVAL
+host-b  eth0       ready  two-way  31 ms ago   50 ms, down after 3
+host-c  eth0       down   down     12s ago     50 ms, down after 3
+host-d  eth0       down   down     -           100 ms, down after 3
 
 MOVED    INTERFACE  ADDRESSES   FROM    TO      WITHIN  CLIENTS  REASON
 12s ago  eth0       3           host-c  host-a  128 ms  41/42    host-c is down

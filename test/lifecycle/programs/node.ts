@@ -110,6 +110,7 @@ const COMMANDS: Record<string, (...args: never[]) => void | Promise<void>> = {
     responder.announce(addresses.map(parseAddress), INTERFACE, { ipv4Ms: [0], ipv6Ms: [0] }, true, confirm),
   block,
   storm,
+  peersHeard: () => say({ heard: responder.peersHeard() }),
   counters: () => say({ counters: responder.interfaceCounters().get(INTERFACE) }),
   close: () => {
     responder.close();
