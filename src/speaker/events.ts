@@ -3,7 +3,7 @@ import type { Schedule } from '../claim/timing.js';
 import type { DesiredState } from '../desired/desired.js';
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from '../ownership/message.js';
-import type { Advertisement, PeerReport, RivalKind, Table } from '../responder/types.js';
+import type { Advertisement, ResponderEvent, Table } from '../responder/types.js';
 
 /** What happens to a speaker. */
 export type SpeakerEvent =
@@ -11,33 +11,16 @@ export type SpeakerEvent =
   | { readonly type: 'desired'; readonly desired: DesiredState; readonly interfaces: readonly string[] }
   /** The interfaces that can carry frames now. */
   | { readonly type: 'usable'; readonly interfaces: ReadonlySet<string> }
-  | {
-      readonly type: 'rival';
-      readonly kind: RivalKind;
-      readonly address: Address;
-      readonly interfaceName: string;
-      readonly mac: string;
-    }
-  | { readonly type: 'peer'; readonly peer: PeerReport }
+  /** What the packet thread saw or did by itself. */
+  | Extract<ResponderEvent, { type: 'rival' | 'peer' | 'took' | 'held' }>
+  /** A decoded message of a peer's process. */
   | {
       readonly type: 'message';
       readonly interfaceName: string;
       readonly node: string;
-      /** Of the peer's process. */
       readonly incarnation: string;
       readonly message: PeerMessage;
     }
-  /** The packet thread has taken over what it was armed with. */
-  | {
-      readonly type: 'took';
-      readonly number: number;
-      readonly interfaceName: string;
-      readonly node: string;
-      readonly incarnation: string;
-      readonly addresses: readonly Address[];
-    }
-  /** The packet thread answers nothing on the interface until a table lifts the hold. */
-  | { readonly type: 'held'; readonly number: number; readonly interfaceName: string }
   /** The addresses of the `serve` effect with this number are in place, and of all before it. */
   | { readonly type: 'served'; readonly generation: number }
   /** Give everything to other nodes, and take nothing. */

@@ -143,7 +143,7 @@ describe('one of two nodes', () => {
     const cluster = started(['host-a', 'host-b']);
     cluster.hears = () => false;
     cluster.run(1_000);
-    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0' });
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
     cluster.hears = () => true;
     cluster.run(2_000);
     assertOneEach(cluster);
@@ -153,7 +153,7 @@ describe('one of two nodes', () => {
   it('keeps what it has after a cut too short for the other to notice', () => {
     const cluster = started(['host-a', 'host-b']);
     const before = owners(cluster);
-    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0' });
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
     cluster.run(2_000);
     assert.deepEqual(owners(cluster), before);
     for (const address of ADDRESSES) assert.equal(cluster.node('host-a').speaker.ownerOf(address, 'eth0')?.firm, true);
