@@ -3,7 +3,7 @@ import { type Effect, Speaker, type SpeakerEvent, type SpeakerOptions } from '..
 
 export type Core = Pick<
   Speaker,
-  'step' | 'nextMs' | 'stopped' | 'ownerOf' | 'stateOf' | 'desired' | 'interfaces' | 'claims'
+  'step' | 'nextMs' | 'stopped' | 'ownerOf' | 'stateOf' | 'desired' | 'interfaces' | 'claims' | 'peers'
 >;
 
 export type { Effect, SpeakerEvent, SpeakerOptions };

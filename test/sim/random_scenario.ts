@@ -71,7 +71,10 @@ class Scenario {
     const { world } = this;
     const random = this.#random;
     const together = random.chance(0.3);
-    for (const node of world.nodes) world.queue.at(together ? 0 : random.between(0, 2_000), () => node.start());
+    for (const node of world.nodes) {
+      if (random.chance(0.3)) node.serveDelayMs = random.between(1, 400);
+      world.queue.at(together ? 0 : random.between(0, 2_000), () => node.start());
+    }
     for (const host of world.hosts) {
       for (const address of this.#addresses) world.queue.at(random.between(500, 3_400), () => host.use(address));
     }
@@ -89,7 +92,8 @@ class Scenario {
   #draw(nodes: number): DesiredState {
     const random = this.#random;
     const services: DesiredService[] = [];
-    const rest = [...this.#addresses];
+    // Now and then an address is not wanted for a while.
+    const rest = this.#addresses.filter(() => !random.chance(0.1));
     while (rest.length > 0) {
       const names = Array.from({ length: nodes }, (_, index) => `n${index}`);
       services.push({

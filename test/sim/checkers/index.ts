@@ -5,6 +5,7 @@ import { ownerChange } from './owner_change.js';
 import { placement } from './placement.js';
 import { settled } from './settled.js';
 import { terms } from './terms.js';
+import { unanswered } from './unanswered.js';
 import { undesired } from './undesired.js';
 
 export const ALL_CHECKERS: readonly CheckerFactory[] = [
@@ -14,5 +15,6 @@ export const ALL_CHECKERS: readonly CheckerFactory[] = [
   ownerChange,
   announced,
   terms,
+  unanswered,
   settled,
 ];

@@ -1,0 +1,63 @@
+import type { Address } from '../../../src/net/address.js';
+import type { Checker, CheckerFactory } from '../checker.js';
+import type { NodeNic } from '../sim_node.js';
+
+const EVERY_MS = 250;
+/** From a start, a heal or the end of a trouble until a node counts as well: it listens first. */
+const WELL_AFTER_MS = 2_000;
+/** Detection, and then a successor or two that do not take it, a second each. */
+const BOUND_MS = 3_000;
+
+/**
+ * While nodes are well that may own an address, it is answered by one that hears the questions: whatever happens to
+ * others. Nodes that are cut off from each other have to see to it on each side.
+ */
+export const unanswered: CheckerFactory = (world): Checker => {
+  const name = 'unanswered';
+  const sinceMs = new Map<string, number>();
+
+  const isWell = (nic: NodeNic): boolean => {
+    const { node, segment } = nic;
+    const calmMs = Math.max(
+      nic.trouble.calmSinceMs,
+      node.trouble.calmSinceMs,
+      world.segmentTrouble.get(segment)!.calmSinceMs,
+      node.commandedMs,
+    );
+    return node.running && nic.carrier && world.nowMs - calmMs >= WELL_AFTER_MS && !node.draining;
+  };
+
+  const look = (): void => {
+    world.queue.after(EVERY_MS, look);
+    for (const segment of world.segments) {
+      const nics = segment.nics.filter((nic): nic is NodeNic => nic.isNode);
+      const well = nics.filter(isWell);
+      const groups = new Set(well.map(({ group }) => group));
+      for (const group of groups) {
+        for (const { addresses, nodes } of well[0]!.node.told!.services) {
+          const candidates = well.filter((nic) => nic.group === group && (!nodes || nodes.includes(nic.node.name)));
+          for (const address of addresses) judge(address, group, candidates);
+        }
+      }
+    }
+  };
+
+  const judge = (address: Address, group: number, candidates: readonly NodeNic[]): void => {
+    const able = candidates.find(({ node }) => node.served.has(address));
+    if (able === undefined) return;
+    const key = `${address} ${able.segment.name} ${group}`;
+    for (const nic of world.answerersOf(able.segment, address)) {
+      if (nic.group !== group || nic.deaf || nic.mute) continue;
+      sinceMs.delete(key);
+      return;
+    }
+    const fromMs = sinceMs.get(key) ?? world.nowMs;
+    sinceMs.set(key, fromMs);
+    if (world.nowMs - fromMs < BOUND_MS) return;
+    const forMs = (world.nowMs - fromMs).toFixed(0);
+    world.fail(name, `nobody answers for ${address} on ${able.segment.name} for ${forMs} ms; ${able.node.name} could`);
+  };
+
+  world.queue.after(EVERY_MS, look);
+  return { name };
+};
