@@ -16,6 +16,8 @@ export interface Nic {
   carrier: boolean;
   /** Nics of different groups are cut off from each other. */
   group: number;
+  /** When what it sent last arrives: nothing overtakes it, unless the segment is bad. */
+  arrivalMs: number;
 }
 
 export interface SegmentFaults {
@@ -82,9 +84,10 @@ export class Segment {
     const { random, queue } = this;
     const target = to === null ? undefined : this.#byMac.get(to);
     if (to !== null && target === undefined) return;
-    const delayMs = BASE_DELAY_MS + jitterMs * random.next();
+    const arrivalMs = Math.max(queue.nowMs + BASE_DELAY_MS + jitterMs * random.next(), from.arrivalMs + 1e-3);
+    from.arrivalMs = arrivalMs;
     if (loss === 0 && duplication === 0 && reordering === 0) {
-      queue.after(delayMs, () => {
+      queue.at(arrivalMs, () => {
         if (target) deliver(from, target, frame);
         else this.#deliverAll(from, frame);
       });
@@ -96,7 +99,7 @@ export class Segment {
       const copies = random.chance(duplication) ? 2 : 1;
       for (let copy = 0; copy < copies; copy += 1) {
         const extraMs = random.chance(reordering) ? lateMs * random.next() : 0;
-        queue.after(delayMs + extraMs + copy * random.next(), () => deliver(from, receiver, frame));
+        queue.at(arrivalMs + extraMs + copy * random.next(), () => deliver(from, receiver, frame));
       }
     }
   }

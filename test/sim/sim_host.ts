@@ -46,6 +46,7 @@ export class SimHost implements Nic {
   mute = false;
   carrier = true;
   group = 0;
+  arrivalMs = 0;
   /** While it is cut off from others it may miss what is announced. */
   readonly trouble = new Trouble();
   readonly #cache = new Map<Address, Entry>();

@@ -15,6 +15,7 @@ export class NodeNic implements Nic {
   mute = false;
   carrier = true;
   group = 0;
+  arrivalMs = 0;
   readonly trouble = new Trouble();
 
   constructor(

@@ -96,8 +96,11 @@ export class SimPort {
     const { state, claimsVersion } = this.advertised;
     this.advertised = advertisement;
     this.peers.setHeld(new Map(advertisement.held));
-    if (state !== advertisement.state || claimsVersion !== advertisement.claimsVersion) this.beatSoon();
-    if (advertisement.state === 'leaving' && state !== 'leaving') this.#burst();
+    if (advertisement.state === 'leaving') {
+      if (state !== 'leaving') this.#burst();
+    } else if (state !== advertisement.state || claimsVersion !== advertisement.claimsVersion) {
+      this.beatSoon();
+    }
   }
 
   /** The dead-man switch: says goodbye, and no more. */
