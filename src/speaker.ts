@@ -126,6 +126,9 @@ export class Speaker {
     if (this.#stopped) return [];
     const step = new Step();
     let tableChanged = this.#handle(event, nowMs, step);
+    if (event.type === 'served' || step.conflictsChanged) {
+      for (const segment of this.#segments.values()) segment.placeAnew();
+    }
     for (const [interfaceName, segment] of this.#segments) {
       for (const action of segment.run(nowMs)) this.#carryOut(interfaceName, segment, action, nowMs, step);
       // Whoever is asked to take an address announces it at once: by then this node announces it no more.

@@ -92,7 +92,7 @@ export class Segment {
     this.#departure.setWanted(wanted);
     for (const address of before.keys()) if (!wanted.has(address)) this.#dirty.add(address);
     for (const address of wanted.keys()) if (!before.has(address)) this.#dirty.add(address);
-    this.#placeAnew();
+    this.placeAnew();
   }
 
   setUsable(usable: boolean, nowMs: number): void {
@@ -101,9 +101,15 @@ export class Segment {
     this.#placeDue = true;
   }
 
+  /** Who may take what is another, or what `canTake` says. */
+  placeAnew(): void {
+    this.#placeDue = true;
+    this.#plansOutdated = true;
+  }
+
   setDraining(draining: boolean): void {
     this.#departure.setDraining(draining);
-    this.#placeAnew();
+    this.placeAnew();
   }
 
   leave(nowMs: number): void {
@@ -126,7 +132,7 @@ export class Segment {
     }
     this.#replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
     if (report.link === before?.report.link && report.state === before.report.state) return;
-    this.#placeAnew();
+    this.placeAnew();
     this.#departure.retryNow();
     this.#unowned.limitsChanged();
     this.#candidates.welcome(report.node);
@@ -397,7 +403,7 @@ export class Segment {
 
   /** Listening is over. What is still ours was on hold: clients hear of it again. */
   #arrive(): void {
-    this.#placeAnew();
+    this.placeAnew();
     this.#touch(this.#replication.own.addresses);
     for (const address of this.#replication.own.addresses) this.contested(address);
   }
@@ -413,7 +419,7 @@ export class Segment {
     const unheard = this.members.isUnheard(nowMs);
     if (unheard === this.#unheard) return;
     this.#unheard = unheard;
-    this.#placeAnew();
+    this.placeAnew();
     if (!unheard) return;
     for (const address of [...this.#replication.own.addresses]) this.#yield(address, 'no other node hears this one');
   }
@@ -425,7 +431,7 @@ export class Segment {
   /** Who has not claimed what fell to it does not want it. */
   #expire(nowMs: number): void {
     if (this.#candidates.expire(nowMs)) {
-      this.#placeAnew();
+      this.placeAnew();
     }
     if (!this.#mayTake()) return;
     for (const { address, node } of this.#unowned.takeOverdue(nowMs)) {
@@ -486,11 +492,6 @@ export class Segment {
   }
 
   /** Who may own what has changed. */
-  #placeAnew(): void {
-    this.#placeDue = true;
-    this.#plansOutdated = true;
-  }
-
   #touch(addresses: Iterable<Address>): void {
     for (const address of addresses) this.#dirty.add(address);
   }
