@@ -62,15 +62,28 @@ export function withClaims(alter: (claim: OwnershipClaim) => OwnershipClaim): Al
   };
 }
 
-/** Drops announcements of some addresses. */
-export function withoutAnnouncements(drop: (address: Address, event: SpeakerEvent) => boolean): Alteration {
+/** Drops announcements of some addresses. `answered`: before this step. */
+export function withoutAnnouncements(drop: (answered: boolean, event: SpeakerEvent) => boolean): Alteration {
+  const answered = new Set<string>();
   return {
-    effects: (effects, event) =>
-      effects.flatMap((effect): Effect[] => {
+    effects: (effects, event) => {
+      const kept = effects.flatMap((effect): Effect[] => {
         if (effect.type !== 'announce') return [effect];
-        const addresses = effect.addresses.filter((address) => !drop(address, event));
+        const { interfaceName } = effect;
+        const addresses = effect.addresses.filter(
+          (address) => !drop(answered.has(`${address} ${interfaceName}`), event),
+        );
         return addresses.length > 0 ? [{ ...effect, addresses }] : [];
-      }),
+      });
+      for (const effect of effects) {
+        if (effect.type !== 'publish') continue;
+        answered.clear();
+        for (const { address, answer } of effect.table.entries) {
+          for (const name of answer) answered.add(`${address} ${name}`);
+        }
+      }
+      return kept;
+    },
   };
 }
 

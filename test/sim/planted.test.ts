@@ -46,7 +46,7 @@ const PLANTS: readonly Plant[] = [
     finds: /yielded/,
     within: 60,
     make: () => () =>
-      withoutAnnouncements((_address, { type }) => type === 'message' || type === 'peer' || type === 'rival'),
+      withoutAnnouncements((answered, { type }) => answered && ['message', 'peer', 'rival'].includes(type)),
   },
   {
     bug: 'a new owner is silent',
@@ -73,7 +73,7 @@ const PLANTS: readonly Plant[] = [
                 if (core.ownerOf(address, name)?.node === node) now.add(address);
               }
             }
-            if (event.type !== 'peer' || core.stateOf(event.peer.interfaceName) !== 'ready') return [event];
+            if (!core.interfaces.some((name) => core.stateOf(name) === 'ready')) return [event];
             return [event, ...before.splice(0).map((address): SpeakerEvent => ({ type: 'move', address, node }))];
           },
         };
@@ -175,13 +175,23 @@ const PLANTS: readonly Plant[] = [
     make: () => () => withClaims((claim) => ({ ...claim, term: 1 + (claim.term % 2) })),
   },
   {
-    bug: 'yields are announced to nobody, and hosts are left where they are',
-    checker: settled,
-    finds: /traffic/,
-    within: 100,
+    bug: 'nobody is asked to follow',
+    checker: announced,
+    finds: /ignores-gratuitous|first-answer/,
+    within: 30,
     make: () => () => ({
       effects: (effects) =>
         effects.map((effect) => (effect.type === 'announce' ? { ...effect, confirm: false } : effect)),
+    }),
+  },
+  {
+    bug: 'heals and handovers leave hosts where they are',
+    checker: settled,
+    finds: /traffic/,
+    within: 60,
+    make: () => () => ({
+      effects: (effects) =>
+        effects.map((effect) => (effect.type === 'announce' ? { ...effect, schedule: { ipv4: [], ipv6: [] } } : effect)),
     }),
   },
   {

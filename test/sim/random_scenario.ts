@@ -191,7 +191,7 @@ class Scenario {
 
   #cut(node: SimNode, nic: NodeNic): void {
     const direction = this.#random.pick(['deaf', 'mute', 'both', 'both'] as const);
-    const ms = this.#length(20, 4_000);
+    const ms = this.#length(20, 8_000);
     this.#lasting(`${node.name} ${nic.name} cut (${direction})`, ms, faults.cut(this.world, nic, direction));
   }
 

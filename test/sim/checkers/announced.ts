@@ -1,7 +1,7 @@
 import { type Address, familyOf } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
 import { reaches, type Segment } from '../segment.js';
-import { followsAnnouncements } from '../sim_host.js';
+import { followsAnnouncements, type SimHost } from '../sim_host.js';
 import type { NodeNic } from '../sim_node.js';
 
 /** A new IPv6 address is tentative for a second, and nothing is announced until then (RFC 4429 3.3). */
@@ -35,6 +35,14 @@ export const announced: CheckerFactory = (world): Checker => {
     });
   };
 
+  /** Who does not follow announcements is asked, if the new owner has heard it ask, and others have had the address. */
+  const isTold = (nic: NodeNic, host: SimHost, address: Address): boolean => {
+    if (followsAnnouncements(host.kind)) return true;
+    const { core, thread } = nic.node.process!;
+    const first = (core.ownerOf(address, nic.name)?.term ?? 1) === 1;
+    return !first && thread.ports.get(nic.name)!.journal.get(address)?.has(host.ip) === true;
+  };
+
   const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number): void => {
     const answerers = world.answerersOf(nic.segment, address);
     if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
@@ -44,8 +52,7 @@ export const announced: CheckerFactory = (world): Checker => {
       return;
     }
     for (const host of world.hosts) {
-      const { segment, kind, trouble } = host;
-      if (segment !== nic.segment || !followsAnnouncements(kind) || trouble.calmSinceMs >= sinceMs) continue;
+      if (host.segment !== nic.segment || host.trouble.calmSinceMs >= sinceMs || !isTold(nic, host, address)) continue;
       const mac = host.macOf(address);
       if (mac === null || mac === nic.mac || !reaches(nic, host)) continue;
       world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${nic.node.name}, after ${why}`);
