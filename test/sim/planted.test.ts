@@ -191,7 +191,9 @@ const PLANTS: readonly Plant[] = [
     within: 60,
     make: () => () => ({
       effects: (effects) =>
-        effects.map((effect) => (effect.type === 'announce' ? { ...effect, schedule: { ipv4: [], ipv6: [] } } : effect)),
+        effects.map((effect) =>
+          effect.type === 'announce' ? { ...effect, schedule: { ipv4: [], ipv6: [] } } : effect,
+        ),
     }),
   },
   {

@@ -10,11 +10,11 @@ export const settled: CheckerFactory = (world): Checker => {
   const name = 'settled';
   const announcedMs = new Map<NodeNic, Map<Address, number>>();
 
-  /** When the owner last told the host that it is there, in a way that the host follows. */
-  const toldMs = (owner: NodeNic, host: SimHost, address: Address): number =>
+  /** When the owner last told the host that it is there, in a way that the host follows; null: never. */
+  const toldMs = (owner: NodeNic, host: SimHost, address: Address): number | null =>
     (followsAnnouncements(host.kind)
       ? announcedMs.get(owner)?.get(address)
-      : owner.node.process!.thread.asked.get(`${address} ${host.ip}`)) ?? Number.NEGATIVE_INFINITY;
+      : owner.node.process!.thread.asked.get(`${address} ${host.ip}`)) ?? null;
 
   return {
     name,
@@ -50,7 +50,9 @@ export const settled: CheckerFactory = (world): Checker => {
               owner.node.trouble.calmSinceMs,
               world.segmentTrouble.get(segment)!.calmSinceMs,
             );
-            if (mac === owner.mac || toldMs(owner, host, address) <= calmMs) continue;
+            const lastMs = toldMs(owner, host, address);
+            if (mac === owner.mac || (lastMs !== null && lastMs <= calmMs)) continue;
+            if (lastMs === null && !followsAnnouncements(host.kind)) continue;
             world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${owner.node.name}`);
           }
         }
