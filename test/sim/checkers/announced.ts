@@ -8,6 +8,8 @@ import type { NodeNic } from '../sim_node.js';
 const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
 /** Who hears somebody else announce its address says again that it is there. */
 const DEFENCE_MS = 300;
+/** An address that nobody answers for longer is claimed as if it were new. */
+const TAKEOVER_MS = 400;
 
 /**
  * Who begins to answer announces; so does who is left alone when another who answered as well yields. And hosts that
@@ -19,6 +21,9 @@ export const announced: CheckerFactory = (world): Checker => {
   const lastAnnouncement = new Map<Segment, Map<Address, { nic: NodeNic; atMs: number }>>(
     world.segments.map((segment) => [segment, new Map()]),
   );
+
+  /** When somebody who answered for the address ceased to. */
+  const ceasedMs = new Map<Segment, Map<Address, number>>(world.segments.map((segment) => [segment, new Map()]));
 
   const calmSince = (nic: NodeNic): number =>
     Math.max(nic.trouble.calmSinceMs, nic.node.trouble.calmSinceMs, world.segmentTrouble.get(nic.segment)!.calmSinceMs);
@@ -35,12 +40,14 @@ export const announced: CheckerFactory = (world): Checker => {
     });
   };
 
-  /** Who does not follow announcements is asked, if the new owner has heard it ask, and others have had the address. */
-  const isTold = (nic: NodeNic, host: SimHost, address: Address): boolean => {
+  /**
+   * Who does not follow announcements is asked, if the new owner has heard it ask. Not at a first claim: nobody had the
+   * address.
+   */
+  const isTold = (nic: NodeNic, host: SimHost, address: Address, sinceMs: number): boolean => {
     if (followsAnnouncements(host.kind)) return true;
-    const { core, thread } = nic.node.process!;
-    const first = (core.ownerOf(address, nic.name)?.term ?? 1) === 1;
-    return !first && thread.ports.get(nic.name)!.journal.get(address)?.has(host.ip) === true;
+    if (sinceMs - (ceasedMs.get(nic.segment)!.get(address) ?? 0) > TAKEOVER_MS) return false;
+    return nic.node.process!.thread.ports.get(nic.name)!.journal.get(address)?.has(host.ip) === true;
   };
 
   const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number): void => {
@@ -52,7 +59,8 @@ export const announced: CheckerFactory = (world): Checker => {
       return;
     }
     for (const host of world.hosts) {
-      if (host.segment !== nic.segment || host.trouble.calmSinceMs >= sinceMs || !isTold(nic, host, address)) continue;
+      if (host.segment !== nic.segment || host.trouble.calmSinceMs >= sinceMs || !isTold(nic, host, address, sinceMs))
+        continue;
       const mac = host.macOf(address);
       if (mac === null || mac === nic.mac || !reaches(nic, host)) continue;
       world.fail(name, `${host.name} sends traffic for ${address} to ${mac}, not to ${nic.node.name}, after ${why}`);
@@ -75,6 +83,7 @@ export const announced: CheckerFactory = (world): Checker => {
         owe(nic, address, 'it began to answer');
         return;
       }
+      ceasedMs.get(nic.segment)!.set(address, world.nowMs);
       // Who broke down yields to nobody.
       if (!node.running || node.machine.frozen || !nic.carrier) return;
       const left = world.answerersOf(nic.segment, address);
