@@ -36,7 +36,10 @@ export function takeoverPlans({
     else owned.set(owner.node, [[address, wish, false]]);
   }
   return members.twoWay().flatMap(({ node: peer, incarnation }): TakeoverPlan[] => {
-    const requests = candidates.requests(owned.get(peer) ?? [], { self: canTake, without: peer });
+    const ownedByPeer = owned.get(peer);
+    // With hundreds of nodes most own nothing.
+    if (!ownedByPeer) return [];
+    const requests = candidates.requests(ownedByPeer, { self: canTake, without: peer });
     const heirs = place(requests, owners.loads);
     const addresses = [...heirs].flatMap(([address, heir]) => (heir === node ? [address] : []));
     return addresses.length > 0 ? [{ interfaceName, incarnation, addresses }] : [];
