@@ -4,6 +4,8 @@ import type { PeerReport } from '../responder/types.js';
 export const FORGET_MS = 600_000;
 /** Who is heard for this long without hearing us does not hear us; a new node needs an interval or two. */
 const ONE_WAY_MS = 1_000;
+/** A peer that hears others again hears us, too, after this many of its intervals, if at all. */
+const HEARS_LATER_INTERVALS = 2;
 
 /** A peer on a segment, by the latest report about one of its processes. */
 export interface Peer {
@@ -12,6 +14,8 @@ export interface Peer {
   readonly wasTwoWay: boolean;
   /** When its link became what it is. */
   readonly linkSinceMs: number;
+  /** Since when it hears others, but not us; null: it does not. */
+  readonly ignoresSinceMs: number | null;
 }
 
 /** Who is on a segment with us, and how many we know. Pure. */
@@ -31,12 +35,15 @@ export class Membership {
     const same = before !== null && before.report.incarnation === report.incarnation;
     // The end of a process may be told after its successor's start.
     if (before && !same && report.link === 'down') return undefined;
-    const wasTwoWay = report.link === 'two-way' || (same && before.wasTwoWay);
+    // Who comes back from being down has yet to hear us: as with a new one that says nothing about us.
+    const wasTwoWay = report.link === 'two-way' || (same && before.wasTwoWay && report.link !== 'down');
     const linkSinceMs = same && before.report.link === report.link ? before.linkSinceMs : nowMs;
+    const hearsOthers = report.link === 'one-way' && report.hears > 0;
+    const ignoresSinceMs = hearsOthers ? ((same ? before.ignoresSinceMs : null) ?? nowMs) : null;
     if (linkSinceMs === nowMs) this.linksChangedMs = nowMs;
     if (before && !same) this.#nodes.delete(before.report.incarnation);
     this.#nodes.set(report.incarnation, report.node);
-    this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs });
+    this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs, ignoresSinceMs });
     if (report.state === 'leaving') this.#known.delete(report.node);
     else if (report.link === 'two-way') this.#known.set(report.node, null);
     else if (report.link === 'down' && this.#known.get(report.node) === null) this.#known.set(report.node, nowMs);
@@ -110,12 +117,12 @@ export class Membership {
    */
   isUnheard(nowMs: number): boolean {
     let deaf = 0;
-    for (const { report, wasTwoWay, linkSinceMs } of this.#peers.values()) {
-      if (report.link === 'down' || report.state === 'joining') continue;
+    for (const { report, wasTwoWay, ignoresSinceMs } of this.#peers.values()) {
       if (report.link === 'two-way') return false;
-      if (!wasTwoWay && nowMs - linkSinceMs < ONE_WAY_MS) continue;
-      // It hears nobody: it is the one that is cut off, not we.
-      if (report.hears === 0) continue;
+      // One that hears nobody is cut off itself.
+      if (report.state === 'joining' || ignoresSinceMs === null) continue;
+      // It may hear others a moment before it hears us.
+      if (nowMs - ignoresSinceMs < (wasTwoWay ? HEARS_LATER_INTERVALS * report.intervalMs : ONE_WAY_MS)) continue;
       deaf += 1;
     }
     return deaf > 0;
@@ -124,9 +131,12 @@ export class Membership {
   /** When {@link isUnheard} or {@link allTwoWay} may change by time alone. */
   oneWayDueMs(nowMs: number): number {
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const { report, linkSinceMs } of this.#peers.values()) {
-      const untilMs = linkSinceMs + ONE_WAY_MS;
-      if (report.link === 'one-way' && untilMs > nowMs) dueMs = Math.min(dueMs, untilMs);
+    for (const { report, linkSinceMs, wasTwoWay, ignoresSinceMs } of this.#peers.values()) {
+      if (report.link !== 'one-way') continue;
+      const ignoredMs = wasTwoWay ? HEARS_LATER_INTERVALS * report.intervalMs : ONE_WAY_MS;
+      for (const untilMs of [linkSinceMs + ONE_WAY_MS, (ignoresSinceMs ?? Number.NEGATIVE_INFINITY) + ignoredMs]) {
+        if (untilMs > nowMs) dueMs = Math.min(dueMs, untilMs);
+      }
     }
     return dueMs;
   }

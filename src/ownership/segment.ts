@@ -131,13 +131,16 @@ export class Segment {
       this.#touch(this.#replication.forget(previous.report.incarnation));
     }
     this.#replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
+    // Whether its claims count: see judge.
+    if (report.link !== before?.report.link || report.hears > 0 !== before.report.hears > 0) {
+      this.#touch(this.#replication.claimedBy(report.incarnation));
+    }
     if (report.link === before?.report.link && report.state === before.report.state) return;
     this.placeAnew();
     this.#departure.retryNow();
     this.#unowned.limitsChanged();
     this.#candidates.welcome(report.node);
     if (report.link === before?.report.link) return;
-    this.#touch(this.#replication.claimedBy(report.incarnation));
     if (report.link === 'two-way') {
       this.#replication.greet(nowMs);
       if (report.state !== 'joining') this.#healed = true;

@@ -129,7 +129,12 @@ export class SimNode {
   stall(ms: number): void {
     this.trouble.begin();
     this.stalledUntilMs = Math.max(this.stalledUntilMs, this.machine.nowMs + ms);
-    this.world.queue.after(ms, () => this.trouble.end(this.world.queue.nowMs));
+    const look = (): void => {
+      // By its own clock, which may stand still meanwhile.
+      if (this.stalledUntilMs > this.machine.nowMs) this.world.queue.after(10, look);
+      else this.trouble.end(this.world.queue.nowMs);
+    };
+    look();
   }
 
   configure(desired: DesiredState): void {

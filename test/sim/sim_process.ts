@@ -8,6 +8,8 @@ import { SimThread, type ThreadEvent } from './sim_thread.js';
 
 const RENEW_MS = 1_000;
 const SERVE_RETRY_MS = 500;
+/** A stall may be cut short. */
+const STALL_LOOK_MS = 50;
 /** Three heartbeats of goodbye take 10 ms. */
 const CLOSE_AFTER_MS = 15;
 
@@ -85,7 +87,7 @@ export class SimProcess {
     const fire = (): void => {
       if (!this.#alive || timer.cancelled) return;
       const stalledMs = this.node.stalledUntilMs - machine.nowMs;
-      if (stalledMs > 0) machine.later(stalledMs + this.node.random.next(), fire);
+      if (stalledMs > 0) machine.later(Math.min(stalledMs, STALL_LOOK_MS) + this.node.random.next(), fire);
       else run();
     };
     machine.later(delayMs, fire);

@@ -5,8 +5,8 @@ import type { NodeNic } from '../sim_node.js';
 const EVERY_MS = 250;
 /** From a start, a heal or the end of a trouble until a node counts as well: it listens first. */
 const WELL_AFTER_MS = 2_000;
-/** Detection, and then a successor or two that do not take it, half a second each. */
-const BOUND_MS = 1_500;
+/** Detection, and then a successor that does not take it: it has a second and a half. */
+const BOUND_MS = 2_000;
 
 /**
  * While nodes are well that may own an address, it is answered by one that hears the questions: whatever happens to
