@@ -22,6 +22,7 @@ export class SimProcess {
   readonly #usable = new Set<string>();
   readonly #reports = new Map<string, PeerReport>();
   #queue: Queued[] = [];
+  readonly #tasks: (() => void)[] = [];
   #wakePending = false;
   #tick: Timer | null = null;
   #alive = true;
@@ -59,18 +60,24 @@ export class SimProcess {
   }
 
   configure(): void {
-    this.#later(0, () => this.#configure());
+    this.#inOrder(() => this.#configure());
   }
 
   command(event: Extract<SpeakerEvent, { type: 'drain' | 'undrain' | 'move' }>): void {
-    this.#later(0, () => this.#step(event));
+    this.#inOrder(() => this.#step(event));
   }
 
   terminate(): void {
-    this.#later(0, () => {
+    this.#inOrder(() => {
       this.leaving = true;
       this.#step({ type: 'stop' });
     });
+  }
+
+  /** What is asked from outside is done in the order in which it was asked. */
+  #inOrder(task: () => void): void {
+    this.#tasks.push(task);
+    this.#later(0, () => this.#tasks.shift()?.());
   }
 
   #configure(): void {

@@ -1,6 +1,6 @@
 import { type Address, familyOf } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
-import { reaches, type Segment } from '../segment.js';
+import { type Nic, reaches, type Segment } from '../segment.js';
 import { followsAnnouncements, type SimHost } from '../sim_host.js';
 import type { NodeNic } from '../sim_node.js';
 
@@ -17,27 +17,33 @@ const TAKEOVER_MS = 400;
  */
 export const announced: CheckerFactory = (world): Checker => {
   const name = 'announced';
-  const announcedMs = new Map<NodeNic, Map<Address, number>>();
-  const lastAnnouncement = new Map<Segment, Map<Address, { nic: NodeNic; atMs: number }>>(
-    world.segments.map((segment) => [segment, new Map()]),
-  );
-
+  const announcedMs = new Map<Nic, Map<Address, number>>();
   /** When somebody who answered for the address ceased to. */
   const ceasedMs = new Map<Segment, Map<Address, number>>(world.segments.map((segment) => [segment, new Map()]));
 
   const calmSince = (nic: NodeNic): number =>
     Math.max(nic.trouble.calmSinceMs, nic.node.trouble.calmSinceMs, world.segmentTrouble.get(nic.segment)!.calmSinceMs);
 
+  /** Who compares claims after a heal waits for all who are there. */
+  const someoneHangs = ({ segment }: NodeNic): boolean =>
+    segment.nics.some((other) => other.isNode && (other as NodeNic).node.trouble.active > 0);
+
   const owe = (nic: NodeNic, address: Address, why: string): void => {
     const sinceMs = world.nowMs;
-    world.queue.after(BOUND_MS[familyOf(address)], () => {
+    const boundMs = BOUND_MS[familyOf(address)];
+    const look = (): void => {
       const answerers = world.answerersOf(nic.segment, address);
       if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
       if ((announcedMs.get(nic)?.get(address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
+        if (someoneHangs(nic)) {
+          world.queue.after(boundMs, look);
+          return;
+        }
         world.fail(name, `${nic.node.name} has not announced ${address} on ${nic.segment.name} after ${why}`);
       }
       lookAtHosts(nic, address, why, sinceMs);
-    });
+    };
+    world.queue.after(boundMs, look);
   };
 
   /**
@@ -53,8 +59,11 @@ export const announced: CheckerFactory = (world): Checker => {
   const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number): void => {
     const answerers = world.answerersOf(nic.segment, address);
     if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
-    const last = lastAnnouncement.get(nic.segment)!.get(address);
-    if (last !== undefined && last.nic !== nic && world.nowMs - last.atMs < DEFENCE_MS) {
+    const disputed = nic.segment.nics.some(
+      (other) =>
+        other !== nic && world.nowMs - (announcedMs.get(other)?.get(address) ?? Number.NEGATIVE_INFINITY) < DEFENCE_MS,
+    );
+    if (disputed) {
       world.queue.after(DEFENCE_MS, () => lookAtHosts(nic, address, why, sinceMs));
       return;
     }
@@ -76,7 +85,6 @@ export const announced: CheckerFactory = (world): Checker => {
         announcedMs.set(nic, times);
       }
       times.set(address, world.nowMs);
-      lastAnnouncement.get(nic.segment)!.set(address, { nic, atMs: world.nowMs });
     },
     onAnswering(node, nic, address, on) {
       if (on) {

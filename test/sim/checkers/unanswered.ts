@@ -14,7 +14,7 @@ const BOUND_MS = 2_000;
  */
 export const unanswered: CheckerFactory = (world): Checker => {
   const name = 'unanswered';
-  const sinceMs = new Map<string, number>();
+  const seen = new Map<string, { sinceMs: number; lastMs: number }>();
   /** By segment and group. */
   const excusedMs = new Map<string, number>();
 
@@ -53,14 +53,16 @@ export const unanswered: CheckerFactory = (world): Checker => {
     const key = `${address} ${able.segment.name} ${group}`;
     for (const nic of world.answerersOf(able.segment, address)) {
       if (nic.group !== group || nic.deaf || nic.mute) continue;
-      sinceMs.delete(key);
+      seen.delete(key);
       return;
     }
     const excused = excusedMs.get(`${able.segment.name} ${group}`) ?? 0;
-    const fromMs = Math.max(excused, sinceMs.get(key) ?? world.nowMs);
-    sinceMs.set(key, fromMs);
-    if (world.nowMs - fromMs < BOUND_MS) return;
-    const forMs = (world.nowMs - fromMs).toFixed(0);
+    const before = seen.get(key);
+    // It counts only as long as somebody could have answered all the time.
+    const sinceMs = before && world.nowMs - before.lastMs <= EVERY_MS ? Math.max(before.sinceMs, excused) : world.nowMs;
+    seen.set(key, { sinceMs, lastMs: world.nowMs });
+    if (world.nowMs - sinceMs < BOUND_MS) return;
+    const forMs = (world.nowMs - sinceMs).toFixed(0);
     world.fail(name, `nobody answers for ${address} on ${able.segment.name} for ${forMs} ms; ${able.node.name} could`);
   };
 
