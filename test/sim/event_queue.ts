@@ -10,6 +10,8 @@ interface Entry extends Timer {
   readonly run: () => void;
 }
 
+const MAX_AT_ONCE = 200_000;
+
 /** Virtual time: a heap of what will happen. Nothing else moves the clock. */
 export class EventQueue {
   nowMs = 0;
@@ -17,6 +19,7 @@ export class EventQueue {
   count = 0;
   readonly #heap: Entry[] = [];
   #order = 0;
+  #sameTime = 0;
 
   at(timeMs: number, run: () => void): Timer {
     const entry = { timeMs: Math.max(timeMs, this.nowMs), order: this.#order, run, cancelled: false };
@@ -34,6 +37,10 @@ export class EventQueue {
     for (let next = this.#heap[0]; next !== undefined && next.timeMs <= untilMs; next = this.#heap[0]) {
       this.#pop();
       if (next.cancelled) continue;
+      if (next.timeMs > this.nowMs) this.#sameTime = 0;
+      this.#sameTime += 1;
+      // Something is due again and again, at once.
+      if (this.#sameTime > MAX_AT_ONCE) throw new Error(`time stands still at ${this.nowMs} ms`);
       this.nowMs = next.timeMs;
       this.count += 1;
       next.run();
