@@ -79,7 +79,7 @@ export class Membership {
   /** Whether every node that is heard hears us, those left out that have not done so for long. */
   allTwoWay(nowMs: number): boolean {
     for (const { report, linkSinceMs } of this.#peers.values()) {
-      if (report.link === 'one-way' && nowMs - linkSinceMs < ONE_WAY_MS) return false;
+      if (report.link === 'one-way' && nowMs < linkSinceMs + ONE_WAY_MS) return false;
     }
     return true;
   }
@@ -122,7 +122,7 @@ export class Membership {
       // One that hears nobody is cut off itself.
       if (report.state === 'joining' || ignoresSinceMs === null) continue;
       // It may hear others a moment before it hears us.
-      if (nowMs - ignoresSinceMs < (wasTwoWay ? HEARS_LATER_INTERVALS * report.intervalMs : ONE_WAY_MS)) continue;
+      if (nowMs < ignoresSinceMs + (wasTwoWay ? HEARS_LATER_INTERVALS * report.intervalMs : ONE_WAY_MS)) continue;
       deaf += 1;
     }
     return deaf > 0;

@@ -47,7 +47,7 @@ export class Handovers {
   takeOverdue(nowMs: number): { readonly address: Address; readonly node: string }[] {
     const overdue: { address: Address; node: string }[] = [];
     for (const [address, { node, startedMs }] of this.#pending) {
-      if (nowMs - startedMs < GIVE_UP_MS) continue;
+      if (nowMs < startedMs + GIVE_UP_MS) continue;
       overdue.push({ address, node });
       this.end(address);
     }
@@ -57,7 +57,7 @@ export class Handovers {
   takeMessages(nowMs: number): Handover[] {
     const due = new Map<string, Address[]>();
     for (const [address, pending] of this.#pending) {
-      if (nowMs - pending.sentMs < RESEND_MS) continue;
+      if (nowMs < pending.sentMs + RESEND_MS) continue;
       pending.sentMs = nowMs;
       const addresses = due.get(pending.incarnation);
       if (addresses) addresses.push(address);

@@ -56,8 +56,10 @@ export function disturb(world: World, segment: Segment, faults: Partial<SegmentF
   trouble.begin();
   Object.assign(segment.faults, faults);
   return once(() => {
+    // What is under way may still be late.
+    const lateMs = segment.maxDelayMs;
     segment.calm();
-    trouble.end(world.nowMs);
+    world.queue.after(lateMs, () => trouble.end(world.nowMs));
   });
 }
 

@@ -54,6 +54,8 @@ export class SimNode {
   draining = false;
   /** Until when a change of what it owns has a cause that is no trouble: a command, a configuration. */
   commandedMs = Number.NEGATIVE_INFINITY;
+  /** When it went on last after it had stood still. */
+  thawedMs = Number.NEGATIVE_INFINITY;
   readonly trouble = new Trouble();
 
   constructor(
@@ -123,6 +125,7 @@ export class SimNode {
   thaw(clockStood: boolean): void {
     if (!this.machine.frozen) return;
     this.trouble.end(this.world.queue.nowMs);
+    this.thawedMs = this.world.queue.nowMs;
     this.machine.thaw(clockStood, (pauseMs) => this.process?.thread.resumed(pauseMs));
   }
 

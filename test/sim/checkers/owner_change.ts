@@ -8,6 +8,9 @@ const EXCUSED_MS = 6_000;
 /** Who has just taken an address may lose it to another who took it at the same time. */
 const SETTLING_MS = 3_000;
 
+/** Who goes on after it stood still believes what it knew until it has heard the others. */
+const WAKING_MS = 300;
+
 interface Owned {
   nic: NodeNic;
   sinceMs: number;
@@ -34,6 +37,8 @@ export const ownerChange: CheckerFactory = (world): Checker => {
     if (recent(world.segmentTrouble.get(segment)!.calmSinceMs)) return 'was on a bad segment';
     if (node.draining || recent(node.commandedMs)) return 'was told to';
     if (nowMs - sinceMs < SETTLING_MS) return 'had just taken it';
+    // Its clock may have stood still as well: it does not know that it was replaced.
+    if (world.nodes.some(({ thawedMs }) => nowMs - thawedMs < WAKING_MS)) return 'was claimed by one that woke up';
     return null;
   };
 
