@@ -6,8 +6,8 @@ export async function takeoversSince(cluster: ArpeggioCluster, sinceMs: number):
   let taken = 0;
   for (const [index, { moves }] of statuses.entries()) {
     const name = cluster.all[index]?.name;
-    for (const { time, from, to, addresses } of moves)
-      if (to === name && from !== null && from !== to && Date.parse(time) >= sinceMs) taken += addresses.length;
+    for (const { time, from, to, count } of moves)
+      if (to === name && from !== null && from !== to && Date.parse(time) >= sinceMs) taken += count;
   }
   return taken;
 }

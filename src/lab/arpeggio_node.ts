@@ -68,6 +68,8 @@ export interface NodeStatus {
 export interface MoveStatus {
   readonly time: string;
   readonly interface: string;
+  /** How many they are; `addresses` may name only the first. */
+  readonly count: number;
   readonly addresses: readonly string[];
   readonly from: string | null;
   readonly to: string | null;
