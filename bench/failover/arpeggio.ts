@@ -1,7 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ArpeggioNode, type NodeService } from '../../src/lab/arpeggio_node.js';
+import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { Bed } from './bed.js';
 import { SERVICES } from './services.js';
 import type { Running, System } from './system.js';
+
+const MOVE_LIMIT_MS = 15_000;
+const MOVE_STEP_MS = 200;
 
 /** `arpeggio run` on every node of a bed. */
 export class ArpeggioCluster implements Running {
@@ -50,7 +55,7 @@ export class ArpeggioCluster implements Running {
   }
 
   async gather(addresses: readonly string[], node: string): Promise<void> {
-    for (const address of addresses) await this.node(node).ask('move', address, node);
+    for (const address of addresses) await this.move(address, node);
   }
 
   async drain(node: string): Promise<void> {
@@ -59,6 +64,20 @@ export class ArpeggioCluster implements Running {
 
   async undrain(node: string): Promise<void> {
     await this.node(node).ask('undrain');
+  }
+
+  /** A node that has just come back refuses what it cannot own yet. */
+  private async move(address: string, node: string): Promise<void> {
+    const deadline = monotonicMs() + MOVE_LIMIT_MS;
+    for (;;) {
+      try {
+        await this.node(node).ask('move', address, node);
+        return;
+      } catch (error) {
+        if (monotonicMs() > deadline) throw error;
+        await delay(MOVE_STEP_MS);
+      }
+    }
   }
 
   lastWords(): string {

@@ -53,7 +53,7 @@ export interface Step {
 export interface Group {
   readonly name: string;
   readonly steps: readonly Step[];
-  /** Played in this many repetitions only. */
+  /** Played in the first repetitions only, so many. */
   readonly repetitions?: number;
   /** Not for systems without these commands. */
   readonly needs?: 'drain';

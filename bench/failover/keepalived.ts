@@ -98,7 +98,7 @@ export function keepalived(advertSeconds: 1 | 0.1): System {
     name: slow ? 'keepalived-1s' : 'keepalived-100ms',
     title: slow ? 'keepalived, 1 s' : 'keepalived, 100 ms',
     families: ['ipv4', 'ipv6'],
-    watchMs: slow ? { loss: 3700, other: 4200 } : { loss: 800, other: 3200 },
+    watchMs: slow ? { loss: 3500, other: 3600 } : { loss: 800, other: 3200 },
     async start(bed) {
       const running = new RunningKeepalived(bed, advertSeconds);
       for (const node of bed.nodes) await running.startNode(node);

@@ -54,7 +54,7 @@ export const UCARP: System = {
   name: 'ucarp',
   title: 'ucarp',
   families: ['ipv4'],
-  watchMs: { loss: 3700, other: 4200 },
+  watchMs: { loss: 3500, other: 3600 },
   async start(bed) {
     const running = new RunningUcarp(bed);
     for (const node of bed.nodes) await running.startNode(node);
