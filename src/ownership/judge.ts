@@ -61,3 +61,8 @@ export function judge({ address, node, mine, claims, successor, predecessor }: C
 function counts({ link, firm, hears }: PeerClaim): boolean {
   return link === 'two-way' || (link === 'one-way' && firm && hears > 0);
 }
+
+/** Whether the claims of a peer count after this report as they did before. */
+export function countsAlike(before: PeerReport | undefined, after: PeerReport): boolean {
+  return before?.link === after.link && before.hears > 0 === after.hears > 0;
+}

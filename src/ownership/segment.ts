@@ -8,7 +8,7 @@ import { Candidates, type Wanted } from './candidates.js';
 import { Departure } from './departure.js';
 import { Handovers } from './handovers.js';
 import { History } from './history.js';
-import { judge, type Verdict } from './judge.js';
+import { countsAlike, judge, type Verdict } from './judge.js';
 import type { Handover, PeerMessage } from './message.js';
 import { type Owner, Owners } from './owners.js';
 import { takeoverPlans } from './plans.js';
@@ -131,10 +131,7 @@ export class Segment {
       this.#touch(this.#replication.forget(previous.report.incarnation));
     }
     this.#replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
-    // Whether its claims count: see judge.
-    if (report.link !== before?.report.link || report.hears > 0 !== before.report.hears > 0) {
-      this.#touch(this.#replication.claimedBy(report.incarnation));
-    }
+    if (!countsAlike(before?.report, report)) this.#touch(this.#replication.claimedBy(report.incarnation));
     if (report.link === before?.report.link && report.state === before.report.state) return;
     this.placeAnew();
     this.#departure.retryNow();
