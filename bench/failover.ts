@@ -21,7 +21,7 @@ import { sections } from './failover/report.js';
 import type { CalmSample, FailoverResults, ManySample } from './failover/results.js';
 import type { System, SystemName } from './failover/system.js';
 import { UCARP } from './failover/ucarp.js';
-import { CACHE, commandLine, commit, cpuModel, ROOT } from './machine.js';
+import { CACHE, commandLine, commit, cpuModel, ROOT, shortError } from './machine.js';
 import { withSection } from './sections.js';
 
 const SYSTEMS: Readonly<Record<SystemName, System>> = {
@@ -72,7 +72,7 @@ async function main(): Promise<void> {
     try {
       await ask();
     } catch (error) {
-      const note = `${what}: broken off: ${error instanceof Error ? error.message : error}`;
+      const note = `${what}: broken off: ${shortError(error)}`;
       sink.notes.push(note);
       say(`  NOTE ${note}`);
     }

@@ -31,3 +31,10 @@ export function commandLine(name: string): string {
   const given = process.argv.slice(2);
   return [`npm run ${name}`, ...(given.length > 0 ? ['--', ...given] : [])].join(' ');
 }
+
+/** The first line of an error, for the report: nobody needs to know where this machine keeps its files. */
+export function shortError(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const [line = ''] = text.split('\n');
+  return line.replaceAll(process.execPath, 'node').replaceAll(`${ROOT}/`, '');
+}

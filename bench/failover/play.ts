@@ -1,3 +1,4 @@
+import { shortError } from '../machine.js';
 import { Bed } from './bed.js';
 import { CASES, type Group } from './cases.js';
 import type { AnswerSample, Sample } from './results.js';
@@ -57,7 +58,7 @@ export async function play(system: System, groups: readonly Group[], repetition:
       }
     }
   } catch (error) {
-    note(`broken off: ${error instanceof Error ? error.message : error}`);
+    note(`broken off: ${shortError(error)}`);
   } finally {
     await running?.stop();
     bed.close();

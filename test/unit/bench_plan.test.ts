@@ -5,6 +5,7 @@ import { GROUPS } from '../../bench/failover/cases.js';
 import { keepalivedConfig } from '../../bench/failover/keepalived.js';
 import { lanesOf, makePlan } from '../../bench/failover/plan.js';
 import { SYSTEM_NAMES } from '../../bench/failover/system.js';
+import { ROOT, shortError } from '../../bench/machine.js';
 import { withSection } from '../../bench/sections.js';
 import { figure, percentile } from '../../bench/statistics.js';
 
@@ -76,4 +77,10 @@ test('percentiles are values that were seen', () => {
   assert.equal(percentile([7], 0.99), 7);
   assert.ok(Number.isNaN(percentile([], 0.5)));
   assert.deepEqual(figure([3, 1, 2, 10]), { median: 2.5, min: 1, max: 10 });
+});
+
+test('an error in the report is one line without paths of this machine', () => {
+  const error = new Error(`"${process.execPath} ${ROOT}/dist/src/cli/main.js move" failed\nand more`);
+  assert.equal(shortError(error), '"node dist/src/cli/main.js move" failed');
+  assert.equal(shortError('text'), 'text');
 });
