@@ -47,11 +47,20 @@ def vlan_of(ancillary):
     return None
 
 
+def wall_offset():
+    """Wall clock less monotonic clock, though this program may lose the processor between the two readings."""
+    tries = []
+    for _ in range(3):
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        tries.append((after - before, wall - before))
+    return min(tries)[1]
+
+
 def kernel_time_of(ancillary, now):
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = TIMESTAMP.unpack(data[: TIMESTAMP.size])
-            return now - (time.time_ns() - seconds * 1_000_000_000 - nanoseconds)
+            return seconds * 1_000_000_000 + nanoseconds - wall_offset()
     return now
 
 
