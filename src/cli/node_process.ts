@@ -94,7 +94,7 @@ export class NodeProcess {
       stateFile,
       log: options.log,
       links: () => this.#links.links,
-      onServed: (generation) => this.#step({ type: 'served', generation }),
+      onServed: (generation) => this.#stepLast({ type: 'served', generation }),
     });
     this.#effects = new EffectRunner(
       { responder: this.#responder, log, moves: this.#moves, serve: (effect) => this.#serving.serve(effect) },
@@ -237,6 +237,13 @@ export class NodeProcess {
     this.#scheduleWake();
   }
 
+  /** After all that the packet thread has told: a busy event loop must not take an answer for silence that was there in time. */
+  #stepLast(event: SpeakerEvent): void {
+    setImmediate(() => {
+      if (!this.#ended) this.#step(event);
+    });
+  }
+
   #stepUsable(): void {
     this.#step({ type: 'usable', interfaces: this.#links.usable });
   }
@@ -250,7 +257,7 @@ export class NodeProcess {
     const nextMs = this.#speaker.nextMs(monotonicMs());
     if (nextMs === null || this.#ended) return;
     const delayMs = Math.max(0, Math.ceil(nextMs - monotonicMs()));
-    this.#wake = setTimeout(() => this.#step({ type: 'tick' }), delayMs);
+    this.#wake = setTimeout(() => this.#stepLast({ type: 'tick' }), delayMs);
   }
 
   #setKeys(keys: readonly Uint8Array[]): void {
