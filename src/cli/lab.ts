@@ -8,10 +8,12 @@ interface LabOptions {
 const EXIT_FAILED = 1;
 const EXIT_UNAVAILABLE = 77;
 
-/** `arpeggio lab`: a small real network in namespaces, with real clients, that shows what works. */
+/** `arpeggio lab`: a small real network in namespaces, with nodes that fail and real clients, that shows what works. */
 export function labCommand(): Command {
   return new Command('lab')
-    .description('build a small network in namespaces, run a speaker and real clients in it, and see it work')
+    .description(
+      'build a small network in namespaces, run three nodes and real clients in it, take nodes away, and see what clients notice',
+    )
     .option('--json', 'write events, expectations and the summary as JSON, one object per line')
     .option('--keep', 'leave everything running at the end, until Ctrl-C, for a look around')
     .addHelpText(

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../errors.js';
 import type { Host } from './host.js';
 import { monotonicMs } from './monotonic.js';
-import type { NetProcess } from './net_process.js';
+import { type NetProcess, UNDISTURBED } from './net_process.js';
 import type { ClientRequest, ReportAnswer, StreamReport, TcpAnswer } from './programs/protocol.js';
 
 const CLIENT = fileURLToPath(new URL('programs/client.js', import.meta.url));
@@ -34,7 +34,7 @@ export class LabClient {
     readonly host: Host,
     port: number,
   ) {
-    const argv = [process.execPath, CLIENT, String(port), String(STREAM_INTERVAL_MS)];
+    const argv = [...UNDISTURBED, process.execPath, CLIENT, String(port), String(STREAM_INTERVAL_MS)];
     this.process = host.spawn(argv, (line) => {
       const answer = JSON.parse(line) as { id: number };
       this.answers.get(answer.id)?.(answer as never);

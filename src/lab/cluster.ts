@@ -15,6 +15,8 @@ const STABLE_MS = 150;
 
 export interface ClusterOptions {
   readonly services: readonly NodeService[];
+  /** Services that come later: their backends are there from the beginning. */
+  readonly laterServices?: readonly NodeService[];
   /** Hosts of the network that are nodes. */
   readonly nodes: readonly string[];
   /** Hosts of the network that are clients. */
@@ -34,22 +36,14 @@ export type Owners = Readonly<Record<string, string>>;
 export class Cluster {
   readonly nodes: readonly ArpeggioNode[];
   readonly clients: readonly LabClient[];
-  readonly addresses: readonly string[];
+  /** Of the services that are configured. */
+  addresses: readonly string[] = [];
 
   private constructor(
     readonly network: Network,
     readonly options: ClusterOptions,
   ) {
-    const {
-      nodes,
-      clients,
-      services,
-      settings,
-      nodeSettings = () => ({}),
-      environment = {},
-      onLog = () => {},
-    } = options;
-    this.addresses = services.flatMap(({ addresses }) => addresses);
+    const { nodes, clients, settings, nodeSettings = () => ({}), environment = {}, onLog = () => {} } = options;
     this.nodes = nodes.map((name) => {
       const directory = join(network.directory, name);
       return new ArpeggioNode(network.host(name), {
@@ -65,13 +59,17 @@ export class Cluster {
   /** Writes the configurations and starts the backends and the clients; no speaker yet. */
   static async create(network: Network, options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(network, options);
-    await Promise.all(
-      cluster.nodes.map(async (node) => {
-        await node.configure(options.services);
-        await startBackend(node.host, cluster.addresses);
-      }),
-    );
+    const { services, laterServices = [] } = options;
+    const addresses = [...services, ...laterServices].flatMap((service) => service.addresses);
+    await cluster.configure(services);
+    await Promise.all(cluster.nodes.map((node) => startBackend(node.host, addresses)));
     return cluster;
+  }
+
+  /** Gives every node these services; running ones follow by themselves. */
+  async configure(services: readonly NodeService[]): Promise<void> {
+    this.addresses = services.flatMap(({ addresses }) => addresses);
+    await Promise.all(this.nodes.map((node) => node.configure(services)));
   }
 
   node(name: string): ArpeggioNode {

@@ -1,16 +1,20 @@
-// The stage that scenes play on: one node, two switches, clients on both, and a record of what was expected.
+// The stage that scenes play on: three nodes on two switches, clients on both, and a record of what was expected.
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ArpeggioNode, type LogLine, type NodeService } from './arpeggio_node.js';
-import { BACKEND_PORT, startBackend } from './backend.js';
-import { LabClient } from './client.js';
+import type { ArpeggioNode, LogLine } from './arpeggio_node.js';
+import type { LabClient } from './client.js';
+import { Cluster } from './cluster.js';
 import { runCommand } from './command.js';
 import type { Host } from './host.js';
 import { Network } from './netns.js';
 import { sweep } from './run_record.js';
-import { ARP_SYSCTLS, labSpec, NODE_NAMES, SWITCHES } from './stage.js';
+import { ARP_SYSCTLS, FIRST_SERVICES, labSpec, MAIL, NODE_NAMES, SHOP, SWITCHES } from './stage.js';
 import type { Expectation, Timeline, Tone } from './timeline.js';
+
+/** States of an address on its way to be owned: three nodes have many. */
+const UNEVENTFUL = new Set(['waiting', 'standby', 'tentative', 'newcomer', 'owned']);
+
+const ASKED_MS = 200;
 
 export interface Scene {
   readonly title: string;
@@ -20,24 +24,24 @@ export interface Scene {
 export class Lab {
   readonly expectations: Expectation[] = [];
   readonly notTried: string[] = [];
-  readonly nodes: readonly ArpeggioNode[];
-  /** One on each switch. */
-  readonly clients: readonly LabClient[];
+  /** Set before the first scene. */
+  cluster!: Cluster;
   /** Never sends to a service IP: what its kernel learns, it learned from announcements. */
   readonly watcher: Host;
   /** Uses an address that is going to be a service IP. */
   readonly intruder: Host;
-  /** Values of {@link ARP_SYSCTLS} on the node before anything ran there. */
+  /** Values of {@link ARP_SYSCTLS} on {@link first} before anything ran there. */
   originalSysctls: readonly string[] = [];
+  /** Nodes that were switched off: they have forgotten what their settings were. */
+  readonly rebooted = new Set<string>();
   private readonly startedAt = Date.now();
+  private over = false;
   private title = '';
 
   private constructor(
     readonly network: Network,
     private readonly timeline: Timeline,
   ) {
-    this.nodes = NODE_NAMES.map((name) => this.makeNode(name));
-    this.clients = SWITCHES.map((_, index) => new LabClient(network.host(`client-${index + 1}`), BACKEND_PORT));
     this.watcher = network.host('watcher');
     this.intruder = network.host('intruder');
   }
@@ -53,18 +57,34 @@ export class Lab {
     try {
       const lab = new Lab(network, timeline);
       for (const id of swept) lab.tell('lab', `removed what the crashed run ${id} had left`, 'quiet');
-      lab.originalSysctls = await lab.node.host.readSysctls(ARP_SYSCTLS);
+      lab.cluster = await Cluster.create(network, {
+        services: FIRST_SERVICES,
+        laterServices: [SHOP, MAIL],
+        nodes: NODE_NAMES,
+        clients: SWITCHES.map((_, index) => `client-${index + 1}`),
+        settings: { serve: 'loopback' },
+        onLog: (name, line) => lab.tellLog(name, line),
+      });
+      lab.originalSysctls = await lab.first.host.readSysctls(ARP_SYSCTLS);
       await lab.playAll(scenes);
       if (keep) await lab.standUntilInterrupted();
-      await Promise.all(lab.clients.map((client) => client.stop()));
+      await lab.cluster.stop();
       return lab.expectations;
     } finally {
       network.close();
     }
   }
 
-  /** The only node, while there is one. */
-  get node(): ArpeggioNode {
+  get nodes(): readonly ArpeggioNode[] {
+    return this.cluster.nodes;
+  }
+
+  /** One on each switch. */
+  get clients(): readonly LabClient[] {
+    return this.cluster.clients;
+  }
+
+  get first(): ArpeggioNode {
     return this.nodes[0] as ArpeggioNode;
   }
 
@@ -79,12 +99,11 @@ export class Lab {
     this.timeline.expectation(this.elapsedMs(), row);
   }
 
-  /** Starts the backend behind these services on a node; resolves once it listens. */
-  async startBackend(node: ArpeggioNode, services: readonly NodeService[]): Promise<void> {
-    await startBackend(
-      node.host,
-      services.flatMap((service) => service.addresses),
-    );
+  /** Every client asks anew who has the addresses: a node that has just started hears of them. */
+  async askAnew(): Promise<void> {
+    this.tell('clients', 'ask anew for the MACs, so that a node that has just started knows whom to inform');
+    await Promise.all(this.clients.map(({ host }) => host.batch(['neigh flush dev eth0'])));
+    await delay(ASKED_MS);
   }
 
   /** Asks again and again until the answer is yes; resolves with the time it took, null after `timeoutMs`. */
@@ -121,34 +140,22 @@ export class Lab {
     const failed = this.expectations.filter(({ held }) => !held).length;
     const held = this.expectations.length - failed;
     const seconds = this.elapsedMs() / 1000;
+    this.over = true;
     this.timeline.summary(this.expectations, { held, failed, notTried: this.notTried, seconds });
   }
 
   private async standUntilInterrupted(): Promise<void> {
-    this.node.start();
+    await this.cluster.start(...this.nodes.filter(({ isRunning }) => !isRunning).map(({ name }) => name));
     for (const { host } of [...this.nodes, ...this.clients])
       this.tell(host.name, `look around with: ip netns exec ${host.namespace} bash`);
     this.tell('lab', `stands until you press Ctrl-C; from elsewhere: nsenter --target ${process.pid} --all`);
     await once(process, 'SIGINT');
   }
 
-  private makeNode(name: string): ArpeggioNode {
-    return new ArpeggioNode(this.network.host(name), {
-      directory: join(this.network.directory, name),
-      settings: { serve: 'loopback' },
-      onLog: (line) => this.tellLog(name, line),
-    });
-  }
-
-  private tellLog(name: string, line: LogLine): void {
-    const parts = [line.msg];
-    if (line.address !== undefined) parts.push(line.address);
-    if (line.interface !== undefined) parts.push(`on ${line.interface}`);
-    if (line.from !== undefined && line.to !== undefined) parts.push(`${line.from} -> ${line.to}`);
-    if (line.mac !== undefined) parts.push(`(${line.mac})`);
-    if (line.reason !== undefined) parts.push(`: ${line.reason}`);
-    const bad = line.level === 'error' || line.level === 'fatal';
-    this.tell(name, parts.join(' '), bad ? 'bad' : 'quiet');
+  private tellLog(name: string, { level, msg, to }: LogLine): void {
+    if (this.over || (to !== undefined && UNEVENTFUL.has(to))) return;
+    const bad = level === 'error' || level === 'fatal';
+    this.tell(name, msg, bad ? 'bad' : 'quiet');
   }
 
   private elapsedMs(): number {

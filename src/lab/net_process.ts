@@ -5,6 +5,12 @@ import { startError, toolEnvironment } from './command.js';
 
 const MAX_KEPT_OUTPUT = 20_000;
 
+/**
+ * Before a command that measures: what else runs on the machine shall not be taken for an outage. Where the priority is not
+ * permitted, `nice` says so and runs the command all the same.
+ */
+export const UNDISTURBED: readonly string[] = ['nice', '-n', '-10'];
+
 export interface Exit {
   /** null when a signal ended it. */
   readonly code: number | null;

@@ -5,8 +5,9 @@ import { monotonicMs } from './monotonic.js';
 import type { StreamReport } from './programs/protocol.js';
 
 /** Looked at before the event too, so that a change right at its beginning is seen as one. */
-const LEAD_MS = 60;
+const LEAD_MS = 200;
 const AFTER_MS = 700;
+const QUIET_AFTER_CUT_MS = 1600;
 
 /** What one client saw, by address. */
 export type Seen = Readonly<Record<string, StreamReport>>;
@@ -69,4 +70,14 @@ export async function observe(
     cluster.clients.map(async (client) => [client.name, await client.reports(atMs - LEAD_MS, to)] as const),
   );
   return new Observation(atMs, Object.fromEntries(seen));
+}
+
+/**
+ * Waits until a node that was cut off at `atMs`, and believes since then that all others are gone, has said so for now:
+ * it asks clients again after a second, and announces IPv4 after 1.1 s and IPv6 after 2 s. A frame of these that falls
+ * between its return and the first heartbeat moves clients for some milliseconds, whatever the nodes do. What is observed
+ * next happens in the quiet.
+ */
+export async function quietTime(atMs: number): Promise<void> {
+  await delay(Math.max(0, atMs + QUIET_AFTER_CUT_MS - LEAD_MS - monotonicMs()));
 }

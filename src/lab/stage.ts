@@ -3,11 +3,17 @@ import type { NodeService } from './arpeggio_node.js';
 import { EAGER_RESOLUTION } from './client.js';
 import type { HostSpec, NetworkSpec } from './network_spec.js';
 
-/** Services of the lab; documentation addresses (RFC 5737, RFC 3849). */
+/** Services of the lab; documentation addresses (RFC 5737, RFC 3849). Two of these addresses for each node. */
 export const WEB: NodeService = { name: 'web', addresses: ['192.0.2.10', '2001:db8::10'] };
 export const API: NodeService = { name: 'api', addresses: ['192.0.2.20', '2001:db8::20'] };
+export const DNS: NodeService = { name: 'dns', addresses: ['192.0.2.53', '2001:db8::53'] };
+/** Comes later. */
+export const SHOP: NodeService = { name: 'shop', addresses: ['192.0.2.80', '2001:db8::80'] };
 /** Its IPv4 address is also the intruder's. */
 export const MAIL: NodeService = { name: 'mail', addresses: ['192.0.2.66', '2001:db8::66'] };
+
+export const FIRST_SERVICES: readonly NodeService[] = [WEB, API, DNS];
+export const ALL_SERVICES: readonly NodeService[] = [...FIRST_SERVICES, SHOP, MAIL];
 
 /** What `serve: loopback` changes on a node. */
 export const ARP_SYSCTLS = ['net.ipv4.conf.eth0.arp_ignore', 'net.ipv4.conf.eth0.arp_announce'];

@@ -11,7 +11,7 @@ import type { Summary } from '../../src/lab/timeline.js';
 import { requireNetworks } from './harness/network.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const LAB_LIMIT_MS = 30_000;
+const LAB_LIMIT_MS = 60_000;
 const STATE_TIMEOUT_MS = 10_000;
 
 interface Line {
@@ -62,7 +62,7 @@ function processesWith(text: string): number[] {
     });
 }
 
-test('every expectation of the lab holds, in less than 30 s, and nothing is left', async (t) => {
+test('every expectation of the lab holds, in less than a minute, and nothing is left', async (t) => {
   if (!requireNetworks(t)) return;
   const start = performance.now();
   const { child, output } = startLab('--json');
@@ -77,7 +77,7 @@ test('every expectation of the lab holds, in less than 30 s, and nothing is left
   const summary: Summary & { type: string } = JSON.parse(output().trim().split('\n').at(-1) ?? '');
   assert.equal(summary.type, 'summary');
   assert.equal(summary.held, lines.filter(({ type }) => type === 'expectation').length);
-  assert.ok(summary.held >= 20, `only ${summary.held} expectations`);
+  assert.ok(summary.held >= 50, `only ${summary.held} expectations`);
   const took = performance.now() - start;
   assert.ok(took < LAB_LIMIT_MS, `took ${Math.round(took)} ms`);
   assert.deepEqual(namespacesOf(child.pid as number), []);

@@ -1,3 +1,4 @@
+import type { ArpeggioNode } from '../arpeggio_node.js';
 import type { LabClient } from '../client.js';
 import type { Lab, Scene } from '../lab.js';
 import { WEB } from '../stage.js';
@@ -12,12 +13,12 @@ export function macsIn(output: string): string[] {
   return [...new Set((output.match(MAC) ?? []).map((mac) => mac.toLowerCase()))];
 }
 
-async function expectKernel(lab: Lab, client: LabClient, address: string): Promise<void> {
+async function expectKernel(lab: Lab, client: LabClient, address: string, owner: ArpeggioNode): Promise<void> {
   const error = await client.tcp(address);
   const entry = await client.host.neighbour(address);
   lab.expect(
-    `${client.name}: Linux resolves ${address} to the node`,
-    entry?.lladdr === lab.node.mac,
+    `${client.name}: Linux resolves ${address} to its owner, ${owner.name}`,
+    entry?.lladdr === owner.mac,
     entry === null ? 'no entry' : `${entry.lladdr ?? 'no MAC'} ${entry.state.join(' ')}`,
   );
   lab.expect(`${client.name}: TCP to ${address} reaches the backend`, error === null, error ?? 'echoed');
@@ -30,12 +31,18 @@ async function expectPing(lab: Lab, client: LabClient, address: string): Promise
   lab.expect(`${client.name}: ping ${address}`, code === 0, time ?? `exit code ${code}`);
 }
 
-async function expectResolver(lab: Lab, client: LabClient, argv: readonly string[], address: string): Promise<void> {
+async function expectResolver(
+  lab: Lab,
+  client: LabClient,
+  argv: readonly string[],
+  address: string,
+  owner: ArpeggioNode,
+): Promise<void> {
   const { stdout } = await client.host.exec(argv, { allowFailure: true, timeoutMs: PROGRAM_TIMEOUT_MS });
   const macs = macsIn(stdout);
   lab.expect(
-    `${client.name}: ${argv[0]} ${address} is answered by the node alone`,
-    macs.length === 1 && macs[0] === lab.node.mac,
+    `${client.name}: ${argv[0]} ${address} is answered by ${owner.name} alone`,
+    macs.length === 1 && macs[0] === owner.mac,
     macs.join(', ') || `no answer: ${stdout.trim().split('\n').at(-1) ?? ''}`,
   );
 }
@@ -47,14 +54,16 @@ export const resolve: Scene = {
     const ping = await lab.isInstalled('ping');
     const arping = await lab.isInstalled('arping');
     const ndisc6 = await lab.isInstalled('ndisc6');
+    const owners = await lab.cluster.settled();
     for (const client of lab.clients) {
       for (const address of WEB.addresses) {
-        await expectKernel(lab, client, address);
+        const owner = lab.cluster.node(owners[address] ?? '');
+        await expectKernel(lab, client, address, owner);
         if (ping) await expectPing(lab, client, address);
         if (arping && !isIpv6(address))
-          await expectResolver(lab, client, ['arping', '-c', '1', '-I', 'eth0', address], address);
+          await expectResolver(lab, client, ['arping', '-c', '1', '-I', 'eth0', address], address, owner);
         if (ndisc6 && isIpv6(address))
-          await expectResolver(lab, client, ['ndisc6', '-1', '-r', '1', address, 'eth0'], address);
+          await expectResolver(lab, client, ['ndisc6', '-1', '-r', '1', address, 'eth0'], address, owner);
       }
     }
   },

@@ -1,58 +1,40 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Scene } from '../lab.js';
-import { monotonicMs } from '../monotonic.js';
-import { WEB } from '../stage.js';
+import { ARP_SYSCTLS } from '../stage.js';
+import { busiest, expectMove } from './moves.js';
 
-const WATCHED_MS = 800;
-const SILENCE_MS = 400;
-const FORWARD_MS = 300;
+interface LoopbackAddresses {
+  readonly addr_info: readonly { readonly local: string }[];
+}
 
-/** SIGTERM: the node answers no longer, but still serves whoever already knows its MAC. */
+/** SIGTERM gives everything away; `arpeggio cleanup` leaves the machine as it was before. */
 export const stop: Scene = {
-  title: 'The speaker is stopped with SIGTERM',
+  title: 'A speaker is stopped for good, and its node put back as it was',
   async play(lab) {
-    const { node } = lab;
-    const [known, late] = lab.clients;
-    if (known === undefined || late === undefined) return;
-    // Confirmed just now: its kernel has no reason to ask within the time that is watched.
-    const confirm = WEB.addresses.map(
-      (address) => `neigh replace ${address} lladdr ${node.mac} dev eth0 nud reachable`,
+    const { cluster, originalSysctls } = lab;
+    const before = await cluster.settled();
+    const name = busiest(lab, before, ({ name }) => !lab.rebooted.has(name));
+    const node = cluster.node(name);
+    let exit = '';
+    const end = async () => {
+      lab.tell('lab', `sends SIGTERM to the speaker of ${node.name}`);
+      const { code, signal } = await node.stop('SIGTERM');
+      exit = code === null ? `ended by ${signal}` : `exit code ${code}`;
+    };
+    await expectMove(lab, before, { from: name, limitMs: 0 }, end);
+    lab.expect('it ends with exit code 0', exit === 'exit code 0', exit);
+
+    const said = await node.cleanup();
+    for (const line of said.split('\n')) lab.tell(node.name, line, 'quiet');
+    const [lo] = await node.host.query<LoopbackAddresses[]>('addr', 'show', 'dev', 'lo');
+    const left = (lo?.addr_info ?? [])
+      .map(({ local }) => local)
+      .filter((local) => !['127.0.0.1', '::1'].includes(local));
+    lab.expect('no service IP is left on lo', left.length === 0, left.join(', ') || 'none left');
+    const after = await node.host.readSysctls(ARP_SYSCTLS);
+    lab.expect(
+      'arp_ignore and arp_announce are as before',
+      after.join(' ') === originalSysctls.join(' '),
+      `arp_ignore ${after[0]}, arp_announce ${after[1]}`,
     );
-    await known.host.batch(confirm);
-    const since = monotonicMs();
-    lab.tell('lab', 'sends SIGTERM to the speaker');
-    const { code, signal } = await node.stop('SIGTERM');
-    lab.expect('it ends with exit code 0', code === 0, code === null ? `ended by ${signal}` : `exit code ${code}`);
-    await delay(WATCHED_MS);
-    for (const address of WEB.addresses) {
-      const { sent, lost } = await known.report(address, since, since + WATCHED_MS);
-      lab.expect(
-        `${known.name}, which knows the MAC of ${address}, loses nothing`,
-        lost === 0 && sent > 0,
-        `${lost} of ${sent} lost`,
-      );
-    }
-
-    await late.host.batch(['neigh flush dev eth0']);
-    lab.tell(late.name, 'has forgotten the MAC and asks');
-    const asked = monotonicMs();
-    await delay(SILENCE_MS);
-    for (const address of WEB.addresses) {
-      const { sent, lost } = await late.report(address, asked, asked + SILENCE_MS);
-      lab.expect(`${address} is answered no more`, sent > 0 && lost === sent, `${sent - lost} of ${sent} came back`);
-    }
-
-    const pin = WEB.addresses.map((address) => `neigh replace ${address} lladdr ${node.mac} dev eth0 nud permanent`);
-    await late.host.batch(pin);
-    const pinned = monotonicMs();
-    await delay(FORWARD_MS);
-    for (const address of WEB.addresses) {
-      const { sent, lost } = await late.report(address, pinned, pinned + FORWARD_MS);
-      lab.expect(
-        `packets for ${address} sent to the node's MAC are still served`,
-        lost === 0 && sent > 0,
-        `${lost} of ${sent} lost`,
-      );
-    }
   },
 };

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Host } from '../../../src/lab/host.js';
 import { monotonicMs } from '../../../src/lab/monotonic.js';
-import type { NetProcess } from '../../../src/lab/net_process.js';
+import { type NetProcess, UNDISTURBED } from '../../../src/lab/net_process.js';
 
 // Compiled code is three directories deeper below the root, and python stays where it is written.
 const ASKER_PY = fileURLToPath(new URL('../../../../test/net/asker.py', import.meta.url));
-const ANSWER_TIMEOUT_MS = 5000;
+const ANSWER_TIMEOUT_MS = 15_000;
 /** A question that is open for longer than this at the end of a window counts with the time until then. */
 const LAST_ANSWER_MS = 200;
 
@@ -57,7 +57,7 @@ export class Asker {
     host: Host,
     addresses: readonly string[],
     intervalMs = 5,
-    prefix: readonly string[] = [],
+    prefix: readonly string[] = UNDISTURBED,
   ): Promise<Asker> {
     const asker = new Asker(host, addresses, intervalMs, prefix);
     await asker.within('ready', (resolve: (value: null) => void) => {
