@@ -7,7 +7,7 @@ import type { PacketType } from '../../../src/responder/types.js';
 
 // The compiled harness is four directories below the root, and python stays where it is written.
 const WIRE_PY = fileURLToPath(new URL('../../../../test/net/wire.py', import.meta.url));
-const READY_TIMEOUT_MS = 5000;
+const READY_TIMEOUT_MS = 15_000;
 const STOP_GRACE_MS = 200;
 
 /** A frame as a packet socket of the host saw it. */
