@@ -218,7 +218,9 @@ export class Speaker {
     if (!claim) return;
     const segment = this.#segments.get(event.interfaceName);
     // A node of the cluster is no foreign host: the claims settle who owns it.
-    if (segment?.members.isPeerMac(event.mac)) segment.rival(event.address, event.mac, nowMs);
+    // But who is heard and does not hear us, as a host with our name, tells us no claims: its answer to a probe is an answer.
+    const deaf = claim.state === 'probing' && segment?.members.byMac(event.mac)?.link === 'one-way';
+    if (segment?.members.isPeerMac(event.mac) && !deaf) segment.rival(event.address, event.mac, nowMs);
     else step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
   }
 
