@@ -34,10 +34,7 @@ export function cut(world: World, nic: NodeNic, direction: 'deaf' | 'mute' | 'bo
  * with them; else all are.
  */
 export function partition(world: World, segment: Segment, away: ReadonlySet<string>): End {
-  const nodes = segment.nics.filter((nic): nic is NodeNic => nic.isNode && (nic as NodeNic).node.running);
-  const far = nodes.filter(({ node }) => away.has(node.name));
-  const near = nodes.filter(({ node }) => !away.has(node.name));
-  const troubled = near.length > far.length ? far : far.length > near.length ? near : nodes;
+  const troubled = minority(segment, away);
   for (const nic of troubled) nic.trouble.begin();
   for (const nic of segment.nics) {
     const name = nic.isNode ? (nic as NodeNic).node.name : world.hosts.find((host) => host === nic)!.name;
@@ -46,9 +43,20 @@ export function partition(world: World, segment: Segment, away: ReadonlySet<stri
   for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   return once(() => {
     for (const nic of troubled) nic.trouble.end(world.nowMs);
+    // Others may have started or died meanwhile.
+    for (const nic of minority(segment, away)) nic.trouble.touch(world.nowMs);
     for (const nic of segment.nics) nic.group = 0;
     for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   });
+}
+
+/** Those who cannot say that most of all are with them. */
+function minority(segment: Segment, away: ReadonlySet<string>): NodeNic[] {
+  const nodes = segment.nics.filter((nic): nic is NodeNic => nic.isNode && (nic as NodeNic).node.running);
+  const far = nodes.filter(({ node }) => away.has(node.name));
+  const near = nodes.filter(({ node }) => !away.has(node.name));
+  if (near.length === far.length) return nodes;
+  return near.length > far.length ? far : near;
 }
 
 export function disturb(world: World, segment: Segment, faults: Partial<SegmentFaults>): End {
