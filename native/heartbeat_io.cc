@@ -107,7 +107,8 @@ void HeartbeatIo::send_frame(unsigned slot, const uint8_t* frame, size_t size) {
 }
 
 void HeartbeatIo::peer_changed(unsigned slot, const PeerReport& report) {
-  macs_[slot].learn(report.node, report.mac);
+  // Who never heard us, as a host with our name, may use what we probe.
+  if (report.link == PeerLink::kTwoWay) macs_[slot].learn(report.node, report.mac);
   events_.set_peer(names_[slot], report);
 }
 

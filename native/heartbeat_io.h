@@ -59,7 +59,7 @@ class HeartbeatIo final : private HeartbeatSink {
   bool had_two_way_peer(unsigned slot) const { return heartbeater_.had_two_way_peer(slot); }
   // As advertised there; joining before.
   wire::NodeState state(unsigned slot) const;
-  // Whether a peer of the slot, up or down, sends from this MAC.
+  // Whether a peer of the slot, up or down, that has heard us sends from this MAC.
   bool knows_mac(unsigned slot, const wire::Mac& mac) const { return macs_[slot].contains(mac); }
 
  private:
