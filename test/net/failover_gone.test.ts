@@ -39,7 +39,7 @@ async function lose(
 
 /** The event changes no owner and costs nothing. */
 async function comesBack(cluster: Cluster, owners: Owners, what: string, event: () => Promise<unknown>): Promise<void> {
-  assertUnmoved(await observe(cluster, event, 1500), owners, what);
+  assertUnmoved(await observe(cluster, event, 1000), owners, what);
   assert.deepEqual(await cluster.settled(), owners, what);
 }
 

@@ -1,7 +1,6 @@
 // Planned moves: the new owner answers before the old one stops, so nobody loses a packet and no question waits long.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { EAGER_RESOLUTION } from '../../src/lab/client.js';
 import type { Owners } from '../../src/lab/cluster.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
@@ -24,12 +23,6 @@ const WAIT_LIMIT_MS = 60;
 /** How long two nodes may answer: from the successor's first answer to the old owner's last. */
 const BOTH_LIMIT_MS = 60;
 
-/**
- * An owner announces what is new to it for 2 s. What of that falls into the few milliseconds of a handover moves clients
- * back and forth.
- */
-const ANNOUNCED_MS = 2200;
-
 const SPEC = clusterSpec(EAGER_RESOLUTION);
 const WITH_ASKER = {
   ...SPEC,
@@ -43,16 +36,13 @@ test('planned moves lose nothing, and leave no question open', async (t) => {
   await withCluster(t, { spec: WITH_ASKER }, async (cluster, first) => {
     const asker = await Asker.start(cluster.network.host('asker'), cluster.addresses);
     let owners = first;
-    let movedMs = monotonicMs();
 
     /** Moves addresses by the event; nobody may lose anything. Returns who owned what before. */
     async function move(what: string, event: () => Promise<unknown>): Promise<Owners> {
-      await delay(Math.max(0, movedMs + ANNOUNCED_MS - monotonicMs()));
       const before = owners;
       const from = monotonicMs();
       const observation = await observe(cluster, event);
       const asked = await asker.reports(from, monotonicMs());
-      movedMs = observation.atMs;
       owners = await cluster.settled();
       assertMoved(observation, before, owners, what);
       assertLossless(observation, what);
@@ -109,14 +99,6 @@ test('planned moves lose nothing, and leave no question open', async (t) => {
       const services = SERVICES.map((entry) => (entry === service ? { ...entry, nodes } : entry));
       await move('configuration', () => Promise.all(cluster.nodes.map((node) => node.configure(services))));
       for (const moved of service?.addresses ?? []) assert.notEqual(owners[moved], name);
-    });
-
-    await t.test('each node is restarted in turn', async () => {
-      for (const { name } of cluster.nodes) {
-        await move(`rolling restart of ${name}`, () => cluster.node(name).stop());
-        cluster.node(name).start();
-        assert.deepEqual(await cluster.settled(), owners);
-      }
     });
     await asker.stop();
   });
