@@ -86,8 +86,8 @@ export async function expectMove(
   );
   const { asked, confirmed } = await confirmations(lab, from, after);
   lab.expect(
-    'every client that was asked to follow is confirmed',
-    confirmed === asked,
+    'every client is asked to follow, and confirmed',
+    asked > 0 && confirmed === asked,
     `${confirmed}/${asked} confirmed`,
   );
   return after;
