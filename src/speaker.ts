@@ -418,9 +418,16 @@ function sameAdvertisement(before: Advertisement | undefined, now: Advertisement
     before.state === now.state &&
     before.claimsVersion === now.claimsVersion &&
     before.claimsDigest === now.claimsDigest &&
-    before.held.length === now.held.length &&
-    before.held.every(([incarnation, version], index) => {
-      const [other, held] = now.held[index] ?? [];
+    sameHeld(before.held, now.held)
+  );
+}
+
+function sameHeld(before: Advertisement['held'], now: Advertisement['held']): boolean {
+  if (before === now) return true;
+  return (
+    before.length === now.length &&
+    before.every(([incarnation, version], index) => {
+      const [other, held] = now[index] ?? [];
       return incarnation === other && version === held;
     })
   );

@@ -28,6 +28,12 @@ export class Membership {
   readonly #known = new Map<string, number | null>();
   /** When a peer was last lost, or heard anew. */
   linksChangedMs = Number.NEGATIVE_INFINITY;
+  /** Counts the changes of who is heard, how, and how often: for what is worked out once and kept until then. */
+  linkChanges = 0;
+  #oneWay = 0;
+  #forgetDueMs = Number.POSITIVE_INFINITY;
+  #twoWay: readonly PeerReport[] | null = null;
+  #longestInterval: { readonly linkChanges: number; readonly ms: number } = { linkChanges: -1, ms: 0 };
 
   /** @returns the peer as it was before, null where it or its process is new; undefined for news of a process of the past */
   update(report: PeerReport, nowMs: number): Peer | null | undefined {
@@ -41,16 +47,31 @@ export class Membership {
     const hearsOthers = report.link === 'one-way' && report.hears > 0;
     const ignoresSinceMs = hearsOthers ? ((same ? before.ignoresSinceMs : null) ?? nowMs) : null;
     if (linkSinceMs === nowMs) this.linksChangedMs = nowMs;
+    if (!same || before.report.link !== report.link || before.report.intervalMs !== report.intervalMs) {
+      this.linkChanges += 1;
+    }
+    this.#oneWay += Number(report.link === 'one-way') - Number(before?.report.link === 'one-way');
+    this.#twoWay = null;
     if (before && !same) this.#nodes.delete(before.report.incarnation);
     this.#nodes.set(report.incarnation, report.node);
     this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs, ignoresSinceMs });
     if (report.state === 'leaving') this.#known.delete(report.node);
     else if (report.link === 'two-way') this.#known.set(report.node, null);
-    else if (report.link === 'down' && this.#known.get(report.node) === null) this.#known.set(report.node, nowMs);
-    for (const [node, awayMs] of this.#known) {
-      if (awayMs !== null && nowMs - awayMs > FORGET_MS) this.#known.delete(node);
+    else if (report.link === 'down' && this.#known.get(report.node) === null) {
+      this.#known.set(report.node, nowMs);
+      this.#forgetDueMs = Math.min(this.#forgetDueMs, nowMs + FORGET_MS);
     }
+    if (nowMs > this.#forgetDueMs) this.#forget(nowMs);
     return same ? before : null;
+  }
+
+  #forget(nowMs: number): void {
+    this.#forgetDueMs = Number.POSITIVE_INFINITY;
+    for (const [node, awayMs] of this.#known) {
+      if (awayMs === null) continue;
+      if (nowMs - awayMs > FORGET_MS) this.#known.delete(node);
+      else this.#forgetDueMs = Math.min(this.#forgetDueMs, awayMs + FORGET_MS);
+    }
   }
 
   get peers(): Iterable<Peer> {
@@ -72,12 +93,14 @@ export class Membership {
   }
 
   /** Those that hear us and are heard. */
-  twoWay(): PeerReport[] {
-    return this.#reports(({ report }) => report.link === 'two-way');
+  twoWay(): readonly PeerReport[] {
+    this.#twoWay ??= this.#reports(({ report }) => report.link === 'two-way');
+    return this.#twoWay;
   }
 
   /** Whether every node that is heard hears us, those left out that have not done so for long. */
   allTwoWay(nowMs: number): boolean {
+    if (this.#oneWay === 0) return true;
     for (const { report, linkSinceMs } of this.#peers.values()) {
       if (report.link === 'one-way' && nowMs < linkSinceMs + ONE_WAY_MS) return false;
     }
@@ -131,6 +154,7 @@ export class Membership {
   /** When {@link isUnheard} or {@link allTwoWay} may change by time alone. */
   oneWayDueMs(nowMs: number): number {
     let dueMs = Number.POSITIVE_INFINITY;
+    if (this.#oneWay === 0) return dueMs;
     for (const { report, linkSinceMs, wasTwoWay, ignoresSinceMs } of this.#peers.values()) {
       if (report.link !== 'one-way') continue;
       const ignoredMs = wasTwoWay ? HEARS_LATER_INTERVALS * report.intervalMs : ONE_WAY_MS;
@@ -141,12 +165,14 @@ export class Membership {
     return dueMs;
   }
 
-  /** The longest interval among the peers heard, and what it takes until each of them has listed all it hears. */
+  /** How long it takes at most until each peer has listed all it hears: two intervals, where one frame holds the list. */
   acknowledgementMs(ownIntervalMs: number): number {
-    const heard = this.twoWay();
-    const intervalMs = Math.max(ownIntervalMs, ...heard.map((report) => report.intervalMs));
-    const slices = Math.ceil((heard.length + 1) / PEERS_PER_FRAME);
-    return intervalMs * (slices + 1);
+    if (this.#longestInterval.linkChanges !== this.linkChanges) {
+      const ms = this.twoWay().reduce((longest, { intervalMs }) => Math.max(longest, intervalMs), 0);
+      this.#longestInterval = { linkChanges: this.linkChanges, ms };
+    }
+    const slices = Math.ceil((this.twoWay().length + 1) / PEERS_PER_FRAME);
+    return Math.max(ownIntervalMs, this.#longestInterval.ms) * (slices + 1);
   }
 
   #reports(include: (peer: Peer) => boolean): PeerReport[] {

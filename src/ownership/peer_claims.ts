@@ -54,9 +54,11 @@ export class PeerClaims {
     return [...new Set([...before.keys(), ...this.#claims.keys()])];
   }
 
-  /** Forgets what it holds if that cannot be what the peer means: it is sent again. */
-  check(version: number, digest: number): void {
-    if (this.#held === version && this.#digest !== digest) this.#held = 0;
+  /** Forgets what it holds if that cannot be what the peer means: it is sent again. @returns whether it is right */
+  check(version: number, digest: number): boolean {
+    if (this.#held !== version || this.#digest === digest) return true;
+    this.#held = 0;
+    return false;
   }
 
   #set(address: Address, claim: OwnershipClaim | null): void {

@@ -20,6 +20,8 @@ export class Replication {
   readonly #claimants = new Map<Address, Set<string>>();
   #repairMs = Number.POSITIVE_INFINITY;
   #repairPauseMs = 0;
+  #heldChanges = 0;
+  #held: { readonly changes: string; readonly list: Advertisement['held'] } = { changes: '', list: [] };
   /** Claims of ours up to this version were looked at: those that most nodes hold are firm. */
   #confirmedVersion = 0;
 
@@ -34,6 +36,7 @@ export class Replication {
     this.#peers.set(incarnation, claims);
     const changed = message.type === 'claims-change' ? claims.applyChange(message) : claims.applyPage(message);
     for (const address of changed) this.#index(address, incarnation, claims.get(address) !== null);
+    this.#heldChanges += 1;
     return changed;
   }
 
@@ -41,6 +44,7 @@ export class Replication {
   forget(incarnation: string): Address[] {
     const addresses = [...(this.#peers.get(incarnation)?.addresses ?? [])];
     this.#peers.delete(incarnation);
+    this.#heldChanges += 1;
     for (const address of addresses) this.#index(address, incarnation, false);
     return addresses;
   }
@@ -66,14 +70,18 @@ export class Replication {
     return claims;
   }
 
-  /** For the heartbeats: what we claim, and what we hold of others' claims. */
+  /** For the heartbeats: what we claim, and what we hold of others' claims; the same list until that changes. */
   versions(): Omit<Advertisement, 'state'> {
-    const held: (readonly [incarnation: string, version: number])[] = [];
-    for (const { report } of this.members.peers) {
-      const version = this.heldOf(report.incarnation);
-      if (report.link !== 'down' && version > 0) held.push([report.incarnation, version]);
+    const changes = `${this.members.linkChanges} ${this.#heldChanges}`;
+    if (this.#held.changes !== changes) {
+      const list: (readonly [incarnation: string, version: number])[] = [];
+      for (const { report } of this.members.peers) {
+        const version = this.heldOf(report.incarnation);
+        if (report.link !== 'down' && version > 0) list.push([report.incarnation, version]);
+      }
+      this.#held = { changes, list };
     }
-    return { claimsVersion: this.own.version, claimsDigest: this.own.digest, held };
+    return { claimsVersion: this.own.version, claimsDigest: this.own.digest, held: this.#held.list };
   }
 
   /** Whether we hold what every peer says it claims. */
@@ -92,7 +100,7 @@ export class Replication {
 
   /** A peer said which version it has. */
   check(incarnation: string, version: number, digest: number): void {
-    this.#peers.get(incarnation)?.check(version, digest);
+    if (this.#peers.get(incarnation)?.check(version, digest) === false) this.#heldChanges += 1;
   }
 
   /**

@@ -9,8 +9,6 @@ const SIZES: readonly (readonly [nodes: number, addresses: number])[] = [
   [30, 300],
   [100, 1_000],
   [200, 2_000],
-  [400, 5],
-  [1_000, 5],
 ];
 const STEP_MS = 10;
 const REST_MS = 2_000;
