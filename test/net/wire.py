@@ -96,12 +96,20 @@ def reject_others(sock, ethertypes):
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
 
 
+def enlarge_buffer(sock):
+    """For a burst of 10,000 announcements and more; an ordinary user gets what net.core.rmem_max permits."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 20)
+
+
 def main():
     interface = sys.argv[1]
     ethertypes = {int(text, 16) for text in sys.argv[2:] or ("0806", "86dd")}
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)  # a burst of 10,000 announcements and more
+    enlarge_buffer(sock)
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     if 0 not in ethertypes:
         reject_others(sock, ethertypes)
