@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "group_membership.h"
@@ -30,14 +30,14 @@ class Port {
   void set_usable(bool usable) { usable_ = usable; }
 
   // Whether the kernel has deleted the interface that the sockets were bound to. A new one may have its name and index.
-  bool detached() const { return arp_.bound_interface() != static_cast<int>(interface_index_); }
+  bool detached() const { return arp_->bound_interface() != static_cast<int>(interface_index_); }
 
-  PacketSocket& arp() { return arp_; }
-  PacketSocket& ndp() { return ndp_; }
+  PacketSocket& arp() { return *arp_; }
+  PacketSocket& ndp() { return *ndp_; }
   // nullptr without heartbeats.
-  PacketSocket* heartbeats() { return heartbeats_ ? &*heartbeats_ : nullptr; }
+  PacketSocket* heartbeats() { return heartbeats_.get(); }
   static constexpr size_t kSocketCount = 3;
-  std::array<PacketSocket*, kSocketCount> sockets() { return {&arp_, &ndp_, heartbeats()}; }
+  std::array<PacketSocket*, kSocketCount> sockets() { return {arp_.get(), ndp_.get(), heartbeats()}; }
   GroupMembership& groups() { return groups_; }
 
   // Replaces the filters: eBPF where available, else the classic floor.
@@ -49,9 +49,9 @@ class Port {
   unsigned interface_index_;
   wire::Mac mac_;
   bool usable_ = false;
-  PacketSocket arp_;
-  PacketSocket ndp_;
-  std::optional<PacketSocket> heartbeats_;
+  std::unique_ptr<PacketSocket> arp_;
+  std::unique_ptr<PacketSocket> ndp_;
+  std::unique_ptr<PacketSocket> heartbeats_;
   GroupMembership groups_;
 };
 

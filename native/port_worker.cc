@@ -9,32 +9,45 @@
 
 namespace arpeggio {
 
+namespace {
+
+void begin_thread(const char* name) {
+  pthread_setname_np(pthread_self(), name);
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
 PortWorker::PortWorker(const AddressFilter& filter, bool heartbeats, std::function<void()> wake)
-    : filter_(filter), heartbeats_(heartbeats), wake_(std::move(wake)), thread_([this] { run(); }) {}
+    : filter_(filter), heartbeats_(heartbeats), wake_(std::move(wake)),
+      opener_([this] { run_opening(); }), closer_([this] { run_closing(); }) {}
 
 PortWorker::~PortWorker() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
   }
-  work_.notify_one();
-  thread_.join();
+  work_.notify_all();
+  opener_.join();
+  closer_.join();
 }
 
 void PortWorker::open(unsigned slot, const Link& link) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back({slot, link, nullptr});
+    to_open_.push_back({slot, link});
   }
-  work_.notify_one();
+  work_.notify_all();
 }
 
 void PortWorker::close(std::unique_ptr<Port> port) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back({0, {}, std::move(port)});
+    to_close_.push_back(std::move(port));
   }
-  work_.notify_one();
+  work_.notify_all();
 }
 
 std::vector<OpenedPort> PortWorker::take() {
@@ -42,36 +55,41 @@ std::vector<OpenedPort> PortWorker::take() {
   return std::exchange(opened_, {});
 }
 
-void PortWorker::run() {
-  pthread_setname_np(pthread_self(), "arpeggio-ports");
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+void PortWorker::run_opening() {
+  begin_thread("arpeggio-open");
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    work_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    const bool wanted = !stop_ && job.to_close == nullptr;
+    work_.wait(lock, [this] { return stop_ || !to_open_.empty(); });
+    if (stop_) return;
+    const Opening opening = std::move(to_open_.front());
+    to_open_.pop_front();
     lock.unlock();
-    job.to_close.reset();
-    if (!wanted) {
-      lock.lock();
-      continue;
-    }
-    OpenedPort opened = open_now(job);
+    OpenedPort opened = open_now(opening);
     lock.lock();
     opened_.push_back(std::move(opened));
     wake_();
   }
 }
 
-OpenedPort PortWorker::open_now(const Job& job) const {
+void PortWorker::run_closing() {
+  begin_thread("arpeggio-close");
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [this] { return stop_ || !to_close_.empty(); });
+    if (to_close_.empty()) return;
+    std::unique_ptr<Port> port = std::move(to_close_.front());
+    to_close_.pop_front();
+    lock.unlock();
+    port.reset();
+    lock.lock();
+  }
+}
+
+OpenedPort PortWorker::open_now(const Opening& opening) const {
   try {
-    return {job.slot, job.link, std::make_unique<Port>(job.slot, job.link, filter_, heartbeats_), {}};
+    return {opening.slot, opening.link, std::make_unique<Port>(opening.slot, opening.link, filter_, heartbeats_), {}};
   } catch (const SystemError& error) {
-    return {job.slot, job.link, nullptr, error.what()};
+    return {opening.slot, opening.link, nullptr, error.what()};
   }
 }
 

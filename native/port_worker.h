@@ -1,4 +1,4 @@
-// Opens and closes ports beside the packet thread. To set up or tear down the rings of a socket the kernel waits for
+// Opens and closes ports beside the packet thread, and closes beside opening, for which somebody waits. To set up or tear down the rings of a socket the kernel waits for
 // grace periods, 19 to 69 ms for a port; in the packet thread all other interfaces would go unanswered meanwhile.
 #pragma once
 
@@ -38,24 +38,26 @@ class PortWorker {
   std::vector<OpenedPort> take();
 
  private:
-  struct Job {
-    unsigned slot = 0;
-    Link link{};
-    std::unique_ptr<Port> to_close{};
+  struct Opening {
+    unsigned slot;
+    Link link;
   };
 
-  void run();
-  OpenedPort open_now(const Job& job) const;
+  void run_opening();
+  void run_closing();
+  OpenedPort open_now(const Opening& opening) const;
 
   const AddressFilter& filter_;
   const bool heartbeats_;
   std::function<void()> wake_;
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<Job> jobs_;
+  std::deque<Opening> to_open_;
+  std::deque<std::unique_ptr<Port>> to_close_;
   std::vector<OpenedPort> opened_;
   bool stop_ = false;
-  std::thread thread_;  // last: everything it uses is set
+  std::thread opener_;  // last: everything they use is set
+  std::thread closer_;
 };
 
 }  // namespace arpeggio

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Address } from '../../src/net/address.js';
 import { type Alteration, altered, clinging, withClaims, withoutAnnouncements, withTable } from './altered.js';
-import { Violation, type CheckerFactory } from './checker.js';
+import { type CheckerFactory, Violation } from './checker.js';
 import { announced } from './checkers/announced.js';
 import { doubleAnswer } from './checkers/double_answer.js';
 import { ownerChange } from './checkers/owner_change.js';
