@@ -119,6 +119,7 @@ class Responder : private PortSet::User {
   void port_closed(unsigned slot) override;
   void check_deadline(int64_t now_ns);
   bool drain(Port& port, PacketSocket& socket);
+  bool is_answer_to_peers_probe(const Verdict& verdict, unsigned slot) const;
   void send_replies(PacketSocket& socket, InterfaceCounters& counters);
   void account(const Verdict& verdict, Port& port, bool is_arp);
   void report_rival(const Verdict& verdict, const Port& port);

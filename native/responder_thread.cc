@@ -276,7 +276,11 @@ bool Responder::drain(Port& port, PacketSocket& socket) {
   Frame frame;
   size_t count = 0;
   for (; count < kFramesPerTurn && socket.next(frame); ++count) {
-    const Verdict verdict = reply(frame, *answering_.table, answering_.expired, interface, replies_.slot());
+    Verdict verdict = reply(frame, *answering_.table, answering_.expired, interface, replies_.slot());
+    if (is_answer_to_peers_probe(verdict, port.slot())) {
+      verdict.reply_size = 0;
+      verdict.drop = DropReason::kRival;
+    }
     if (verdict.reply_size != 0) replies_.commit(verdict.reply_size);
     account(verdict, port, is_arp);
     transmitter_.see(verdict, port.slot(), now_ns);
@@ -286,6 +290,15 @@ bool Responder::drain(Port& port, PacketSocket& socket) {
   send_replies(socket, counters);
   if (count == kFramesPerTurn) counters.ring_drops.add(socket.take_ring_drops());
   return count == kFramesPerTurn;
+}
+
+// A node of the cluster that probes an address of ours has the claims to be told by. An answer to its duplicate address
+// detection would go to all nodes (RFC 4862 5.4.3) and, where two sides of a cut come together, move clients for a moment.
+bool Responder::is_answer_to_peers_probe(const Verdict& verdict, unsigned slot) const {
+  if (verdict.reply_size == 0 || !verdict.has_rival) return false;
+  const RivalKind kind = verdict.rival.kind;
+  const bool asks = kind == RivalKind::kDad || kind == RivalKind::kArpProbe;
+  return asks && heartbeats_ && heartbeats_->knows_mac(slot, verdict.rival.mac);
 }
 
 void Responder::send_replies(PacketSocket& socket, InterfaceCounters& counters) {

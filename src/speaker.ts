@@ -220,8 +220,12 @@ export class Speaker {
     // A node of the cluster is no foreign host: the claims settle who owns it.
     // But who is heard and does not hear us, as a host with our name, tells us no claims: its answer to a probe is an answer.
     const deaf = claim.state === 'probing' && segment?.members.byMac(event.mac)?.link === 'one-way';
-    if (segment?.members.isPeerMac(event.mac) && !deaf) segment.rival(event.address, event.mac, nowMs);
-    else step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
+    if (segment?.members.isPeerMac(event.mac) && !deaf) {
+      // Who only asks moves no client.
+      if (event.kind !== 'arp-probe' && event.kind !== 'dad') segment.rival(event.address, event.mac, nowMs);
+      return;
+    }
+    step.run(claim, () => claim.rival(event.kind, event.mac, nowMs, this.#contextOf(claim)));
   }
 
   #setDesired(desired: DesiredState, interfaces: readonly string[], nowMs: number): void {
