@@ -217,7 +217,9 @@ function moveText(move: Move, node: string): string {
     const followed = clients && clients.asked > 0 ? `, ${clients.confirmed}/${clients.asked} clients confirmed` : '';
     return `took ${what} from ${from}${within}${followed}`;
   }
-  if (from === node) return to === null ? `gave up ${what} (${why})` : `handed over ${what} to ${to}`;
+  if (from === node && to === null) return `gave up ${what} (${why})`;
+  if (from === node)
+    return why === `handed over to ${to}` ? `handed over ${what} to ${to}` : `yielded ${what} to ${to} (${why})`;
   return to === null
     ? `${from} gave up ${what} on ${interfaceName}`
     : `${to} took ${what} from ${from} on ${interfaceName}`;

@@ -4,6 +4,7 @@ import type { Address } from '../net/address.js';
 export class History {
   readonly #terms = new Map<Address, number>();
   readonly #owners = new Map<Address, string>();
+  readonly #reasons = new Map<Address, string>();
   /** Given up by all: a foreign host may use them meanwhile. */
   readonly #released = new Set<Address>();
 
@@ -22,6 +23,17 @@ export class History {
 
   lost(address: Address, owner: string): void {
     this.#owners.set(address, owner);
+  }
+
+  /** Why this node gave it up, for whoever tells that another node has it. */
+  gaveUp(address: Address, why: string): void {
+    this.#reasons.set(address, why);
+  }
+
+  takeReason(address: Address): string | null {
+    const why = this.#reasons.get(address) ?? null;
+    this.#reasons.delete(address);
+    return why;
   }
 
   owned(address: Address): void {

@@ -332,6 +332,7 @@ export class Segment {
   }
 
   #yield(address: Address, why: string): void {
+    this.#history.gaveUp(address, why);
     this.#replication.own.delete(address);
     this.handovers.end(address);
     this.#accepted.delete(address);
@@ -367,7 +368,8 @@ export class Segment {
     else if (mine) this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
     else if (verdict.type === 'theirs') {
       this.#unowned.delete(address);
-      this.#setOwner(address, verdict.claim, `claimed by ${verdict.claim.node}`, nowMs);
+      const why = this.#history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;
+      this.#setOwner(address, verdict.claim, why, nowMs);
     } else {
       this.#setOwner(address, null, 'nobody claims it', nowMs);
       if (!this.#unowned.has(address)) {

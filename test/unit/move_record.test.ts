@@ -108,7 +108,7 @@ describe('a move', () => {
 
   it('in many messages is one line', () => {
     for (const address of [A, B, C]) {
-      record.add([moved('host-b', 'host-a', address)], []);
+      record.add([{ ...moved('host-b', 'host-a', address), why: 'handed over to host-a' }], []);
       passMs(100);
     }
     passMs(1_000);
@@ -156,7 +156,7 @@ describe('a move', () => {
     record.add([moved('host-b', 'host-a', A)], []);
     record.flush();
     record.flush();
-    assert.deepEqual(lines, ['info: handed over 192.0.2.1 to host-a']);
+    assert.deepEqual(lines, ['info: yielded 192.0.2.1 to host-a (because)']);
   });
 });
 
