@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { checkAgainstHost } from '../src/config/host_check.js';
 import { parseConfig } from '../src/config/load.js';
 import { parseAddress } from '../src/net/address.js';
-import type { LinkInfo } from '../src/responder/types.js';
+import { sampleLink } from '../test/unit/link_sample.js';
 
 const SERVICES = 10_000;
 const ROUNDS = 7;
@@ -19,19 +19,7 @@ const LAYOUTS: Record<string, (index: number, ipv4: string, ipv6: string) => str
 };
 
 // Half of the addresses are in a subnet, the others cost a warning each.
-const LINK: LinkInfo = {
-  name: 'eth0',
-  index: 2,
-  mac: '02:00:5e:10:00:01',
-  up: true,
-  carrier: true,
-  loopback: false,
-  noArp: false,
-  ethernet: true,
-  enslaved: false,
-  unusableReason: '',
-  addresses: [[parseAddress('2001:db8::ffff:1'), 64]],
-};
+const LINK = sampleLink('eth0', { addresses: [[parseAddress('2001:db8::ffff:1'), 64]] });
 
 function text(layout: string): string {
   const lines = ['node: bench\nservices:\n'];

@@ -6,25 +6,14 @@ import { parseConfig } from '../../src/config/load.js';
 import { formatProblem } from '../../src/config/problem.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
 import type { LinkInfo } from '../../src/responder/types.js';
+import { sampleLink } from './link_sample.js';
 
 function link(name: string, addresses: string[] = [], traits: Partial<LinkInfo> = {}): LinkInfo {
-  return {
-    name,
-    index: 1,
-    mac: '02:00:5e:10:00:01',
-    up: true,
-    carrier: true,
-    loopback: false,
-    noArp: false,
-    ethernet: true,
-    enslaved: false,
-    unusableReason: '',
-    addresses: addresses.map((text) => {
-      const [address, length] = text.split('/') as [string, string];
-      return [parseAddress(address), Number(length)] as const;
-    }),
-    ...traits,
-  };
+  const pairs = addresses.map((text) => {
+    const [address, length] = text.split('/') as [string, string];
+    return [parseAddress(address), Number(length)] as const;
+  });
+  return sampleLink(name, { addresses: pairs, ...traits });
 }
 
 const LO = link('lo', ['127.0.0.1/8', '::1/128', '192.0.2.99/32'], { loopback: true, ethernet: false });

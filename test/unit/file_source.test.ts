@@ -20,24 +20,13 @@ import { formatProblem, type Problem } from '../../src/config/problem.js';
 import { parseAddress } from '../../src/net/address.js';
 import type { LinkInfo } from '../../src/responder/types.js';
 import { FileSource, type FileSourceOptions } from '../../src/sources/file/file_source.js';
+import { sampleLink } from './link_sample.js';
 
 const DEBOUNCE_MS = 40;
 /** Long enough for a change to be noticed, had there been one. */
 const QUIET_MS = 250;
 
-const ETH0: LinkInfo = {
-  name: 'eth0',
-  index: 2,
-  mac: '02:00:5e:10:00:01',
-  up: true,
-  carrier: true,
-  loopback: false,
-  noArp: false,
-  ethernet: true,
-  enslaved: false,
-  unusableReason: '',
-  addresses: [[parseAddress('192.0.2.1'), 24]],
-};
+const ETH0 = sampleLink('eth0', { addresses: [[parseAddress('192.0.2.1'), 24]] });
 
 function yaml(...names: string[]): string {
   return `services:\n${names.map((name, index) => `- name: ${name}\n  addresses: [192.0.2.${10 + index}]\n`).join('')}`;

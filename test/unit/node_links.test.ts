@@ -1,29 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeLinks } from '../../src/cli/node_links.js';
-import type { LinkInfo } from '../../src/responder/types.js';
+import { sampleLink } from './link_sample.js';
 import { logOf } from './shell_sample.js';
 
-function link(name: string): LinkInfo {
-  return {
-    name,
-    index: 2,
-    mac: '02:00:00:00:00:01',
-    up: true,
-    carrier: true,
-    loopback: false,
-    noArp: false,
-    ethernet: true,
-    enslaved: false,
-    unusableReason: '',
-    addresses: [],
-  };
-}
-
-const opened = (interfaceName: string) => ({ type: 'port-opened', interfaceName, mac: '02:00:00:00:00:01' }) as const;
+const opened = (interfaceName: string) => ({ type: 'port-opened', interfaceName, mac: '02:00:5e:10:00:01' }) as const;
 
 test('usable is what is open and used, in the node’s order', () => {
-  const links = new NodeLinks(logOf().log, ['eth1', 'eth0'], [link('eth0'), link('eth1'), link('eth2')]);
+  const links = new NodeLinks(
+    logOf().log,
+    ['eth1', 'eth0'],
+    [sampleLink('eth0'), sampleLink('eth1'), sampleLink('eth2')],
+  );
   assert.deepEqual([...links.usable], []);
   for (const name of ['eth0', 'eth2', 'eth1']) assert.ok(links.onEvent(opened(name)));
   assert.deepEqual([...links.usable], ['eth1', 'eth0']);
@@ -37,11 +25,11 @@ test('usable is what is open and used, in the node’s order', () => {
 
 test('links that come and go change the interfaces only where none are named', () => {
   const { log, lines } = logOf();
-  const links = new NodeLinks(log, null, [link('eth0')]);
-  assert.equal(links.setLinks([link('eth0')]), false);
-  assert.equal(links.setLinks([link('eth0'), link('eth1')]), true);
+  const links = new NodeLinks(log, null, [sampleLink('eth0')]);
+  assert.equal(links.setLinks([sampleLink('eth0')]), false);
+  assert.equal(links.setLinks([sampleLink('eth0'), sampleLink('eth1')]), true);
   links.named = ['eth0'];
-  assert.equal(links.setLinks([link('eth0')]), false);
+  assert.equal(links.setLinks([sampleLink('eth0')]), false);
 
   links.onEvent({ type: 'port-failed', interfaceName: 'eth0', error: 'no memory' });
   assert.equal(links.ports.get('eth0')?.state, 'failed');

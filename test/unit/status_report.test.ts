@@ -8,31 +8,14 @@ import {
   statusReport,
 } from '../../src/cli/status_report.js';
 import type { Address } from '../../src/net/address.js';
-import type { LinkInfo } from '../../src/responder/types.js';
 import { statusSchema } from '../../src/status/schema.js';
 import { IPV4, IPV6, RIVAL } from './claim_sample.js';
+import { sampleLink } from './link_sample.js';
 import { peer } from './shell_sample.js';
 
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 const iso = (ms: number) => new Date(EPOCH_MS + ms).toISOString();
 const OPEN: PortState = { state: 'open', reason: null };
-
-function link(name: string, overrides: Partial<LinkInfo> = {}): LinkInfo {
-  return {
-    name,
-    index: 2,
-    mac: '02:00:00:00:00:01',
-    up: true,
-    carrier: true,
-    loopback: false,
-    noArp: false,
-    ethernet: true,
-    enslaved: false,
-    unusableReason: '',
-    addresses: [],
-    ...overrides,
-  };
-}
 
 function claim(overrides: Partial<ClaimView> = {}): ClaimView {
   const state = overrides.state ?? 'owned';
@@ -73,7 +56,7 @@ function report(
     state: 'ready',
     nowMs: 8_000,
     iso,
-    links: ['eth0', 'eth1'].map((name) => link(name)),
+    links: ['eth0', 'eth1'].map((name) => sampleLink(name)),
     ports: new Map([
       ['eth0', OPEN],
       ['eth1', OPEN],
@@ -219,10 +202,10 @@ test('interfaces: open, not opened yet, failed, unusable, and gone', () => {
     { interfaces, claims: new Map() },
     {
       links: [
-        link('eth0'),
-        link('eth1'),
-        link('eth2'),
-        link('eth3', { carrier: false, mac: '', unusableReason: 'has no carrier' }),
+        sampleLink('eth0'),
+        sampleLink('eth1'),
+        sampleLink('eth2'),
+        sampleLink('eth3', { carrier: false, mac: '', unusableReason: 'has no carrier' }),
       ],
       ports: new Map<string, PortState>([
         ['eth0', OPEN],
@@ -231,7 +214,7 @@ test('interfaces: open, not opened yet, failed, unusable, and gone', () => {
       ]),
     },
   );
-  const rest = { index: 2, mac: '02:00:00:00:00:01', up: true, carrier: true };
+  const rest = { index: 2, mac: '02:00:5e:10:00:01', up: true, carrier: true };
   assert.deepEqual(status.interfaces, [
     { name: 'eth0', ...rest, state: 'open', reason: null },
     { name: 'eth1', ...rest, state: 'waiting', reason: null },
