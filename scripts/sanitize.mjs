@@ -15,11 +15,13 @@ const ADDRESS_FLAGS = [
   '-fno-sanitize-recover=undefined',
 ];
 const ADDRESS_FOLDER = '.cache/asan';
-/** What drives the native code in every way; the rest of test/net is about decisions, and drives it no further. */
+/** What drives the native code in every way; the rest of test/net is about decisions or times, and drives it no further. */
 const ADDRESS_TESTS = [
   'test/native/',
   'test/lifecycle/',
-  ...['wire', 'link', 'resolve', 'run.', 'failover_first', 'failover_gone'].map((name) => `test/net/${name}`),
+  ...['wire', 'link.', 'link_ipv6', 'resolve', 'run.', 'failover_first', 'failover_gone'].map(
+    (name) => `test/net/${name}`,
+  ),
 ];
 const THREAD_FLAGS = ['-O1', '-fsanitize=thread'];
 const THREAD_FOLDER = '.cache/tsan';
