@@ -38,3 +38,15 @@ export function shortError(error: unknown): string {
   const [line = ''] = text.split('\n');
   return line.replaceAll(process.execPath, 'node').replaceAll(`${ROOT}/`, '');
 }
+
+/** What every run of a bench tells about itself. */
+export interface RunFacts {
+  readonly command: string;
+  readonly startedAt: string;
+  readonly tookSeconds: number;
+  readonly commit: string;
+  readonly kernel: string;
+  readonly cpu: string;
+  readonly node: string;
+  readonly versions: readonly string[];
+}

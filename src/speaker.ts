@@ -204,7 +204,7 @@ export class Speaker {
 
   #onPeer(peer: PeerReport, nowMs: number, step: Step): void {
     const segment = this.#segments.get(peer.interfaceName);
-    const isNew = segment?.members.isPeerMac(peer.mac) === false;
+    const isNew = segment?.members.byMac(peer.mac) === null;
     segment?.peer(peer, nowMs);
     if (!isNew) return;
     for (const claim of this.#all()) {
@@ -219,8 +219,9 @@ export class Speaker {
     const segment = this.#segments.get(event.interfaceName);
     // A node of the cluster is no foreign host: the claims settle who owns it.
     // But who is heard and does not hear us, as a host with our name, tells us no claims: its answer to a probe is an answer.
-    const deaf = claim.state === 'probing' && segment?.members.byMac(event.mac)?.link === 'one-way';
-    if (segment?.members.isPeerMac(event.mac) && !deaf) {
+    const peer = segment?.members.byMac(event.mac) ?? null;
+    const deaf = claim.state === 'probing' && peer?.link === 'one-way';
+    if (segment && peer && !deaf) {
       // Who only asks moves no client.
       if (event.kind !== 'arp-probe' && event.kind !== 'dad') segment.rival(event.address, event.mac, nowMs);
       return;

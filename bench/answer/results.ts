@@ -1,18 +1,11 @@
+import type { RunFacts } from '../machine.js';
 import type { Family } from './addresses.js';
 import type { PlainSample, SwapSample } from './further.js';
 import type { PeerName } from './peers.js';
 import type { Sample } from './rounds.js';
 
 /** Everything one run saw, as written to .cache/bench/answer.json. */
-export interface Results {
-  readonly command: string;
-  readonly startedAt: string;
-  readonly tookSeconds: number;
-  readonly commit: string;
-  readonly kernel: string;
-  readonly cpu: string;
-  readonly node: string;
-  readonly versions: readonly string[];
+export interface Results extends RunFacts {
   readonly rounds: number;
   readonly peers: readonly { readonly name: PeerName; readonly title: string }[];
   readonly missing: readonly string[];

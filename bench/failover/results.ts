@@ -1,3 +1,4 @@
+import type { RunFacts } from '../machine.js';
 import type { CaseName } from './cases.js';
 import type { AddressFamily } from './services.js';
 import type { SystemName } from './system.js';
@@ -65,15 +66,7 @@ export interface CalmSample {
 }
 
 /** Everything one run saw, as written to .cache/bench/failover.json. */
-export interface FailoverResults {
-  readonly command: string;
-  readonly startedAt: string;
-  readonly tookSeconds: number;
-  readonly commit: string;
-  readonly kernel: string;
-  readonly cpu: string;
-  readonly node: string;
-  readonly versions: readonly string[];
+export interface FailoverResults extends RunFacts {
   readonly repetitions: number;
   readonly systems: readonly { readonly name: SystemName; readonly title: string }[];
   /** What was left out, and why. */

@@ -1,7 +1,7 @@
 import type { PeerReport } from '../responder/types.js';
 
 /** A node that went without a word is still counted among those known for this long. */
-export const FORGET_MS = 600_000;
+const FORGET_MS = 600_000;
 /** Who is heard for this long without hearing us does not hear us; a new node needs an interval or two. */
 const ONE_WAY_MS = 1_000;
 /** A peer that hears others again hears us, too, after this many of its intervals, if at all. */
@@ -111,13 +111,7 @@ export class Membership {
     return this.#peers.get(node)?.report.link === 'two-way';
   }
 
-  /** Whether a MAC is that of a node of the cluster, heard now or before. */
-  isPeerMac(mac: string): boolean {
-    for (const { report } of this.#peers.values()) if (report.mac === mac) return true;
-    return false;
-  }
-
-  /** The node that has this MAC; one that is heard before one that is not. */
+  /** The node that has this MAC, heard now or before; one that is heard now goes first. null: no node of the cluster. */
   byMac(mac: string): PeerReport | null {
     const found = this.#reports(({ report }) => report.mac === mac);
     return found.find(({ link }) => link !== 'down') ?? found[0] ?? null;

@@ -1,8 +1,9 @@
 import { type Address, familyOf } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
-import { type Nic, reaches, type Segment } from '../segment.js';
+import { reaches, type Segment } from '../segment.js';
 import { followsAnnouncements, type SimHost } from '../sim_host.js';
 import type { NodeNic } from '../sim_node.js';
+import { AnnouncedTimes } from './announced_times.js';
 
 /** A new IPv6 address is tentative for a second, and nothing is announced until then (RFC 4429 3.3). */
 const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
@@ -17,7 +18,7 @@ const TAKEOVER_MS = 400;
  */
 export const announced: CheckerFactory = (world): Checker => {
   const name = 'announced';
-  const announcedMs = new Map<Nic, Map<Address, number>>();
+  const announcedMs = new AnnouncedTimes();
   /** When somebody who answered for the address ceased to. */
   const ceasedMs = new Map<Segment, Map<Address, number>>(world.segments.map((segment) => [segment, new Map()]));
 
@@ -34,7 +35,7 @@ export const announced: CheckerFactory = (world): Checker => {
     const look = (): void => {
       const answerers = world.answerersOf(nic.segment, address);
       if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
-      if ((announcedMs.get(nic)?.get(address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
+      if ((announcedMs.get(nic, address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
         if (someoneHangs(nic)) {
           world.queue.after(boundMs, look);
           return;
@@ -61,7 +62,7 @@ export const announced: CheckerFactory = (world): Checker => {
     if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
     const disputed = nic.segment.nics.some(
       (other) =>
-        other !== nic && world.nowMs - (announcedMs.get(other)?.get(address) ?? Number.NEGATIVE_INFINITY) < DEFENCE_MS,
+        other !== nic && world.nowMs - (announcedMs.get(other, address) ?? Number.NEGATIVE_INFINITY) < DEFENCE_MS,
     );
     if (disputed) {
       world.queue.after(DEFENCE_MS, () => lookAtHosts(nic, address, why, sinceMs));
@@ -79,12 +80,7 @@ export const announced: CheckerFactory = (world): Checker => {
   return {
     name,
     onAnnounced(_node, nic, address) {
-      let times = announcedMs.get(nic);
-      if (times === undefined) {
-        times = new Map();
-        announcedMs.set(nic, times);
-      }
-      times.set(address, world.nowMs);
+      announcedMs.set(nic, address, world.nowMs);
     },
     onAnswering(node, nic, address, on) {
       if (on) {

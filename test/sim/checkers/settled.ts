@@ -4,27 +4,23 @@ import type { Checker, CheckerFactory } from '../checker.js';
 import { reaches } from '../segment.js';
 import { followsAnnouncements, type SimHost } from '../sim_host.js';
 import type { NodeNic } from '../sim_node.js';
+import { AnnouncedTimes } from './announced_times.js';
 
 /** When all is calm, each address has exactly one owner on each segment, and hosts find it. */
 export const settled: CheckerFactory = (world): Checker => {
   const name = 'settled';
-  const announcedMs = new Map<NodeNic, Map<Address, number>>();
+  const announcedMs = new AnnouncedTimes();
 
   /** When the owner last told the host that it is there, in a way that the host follows; null: never. */
   const toldMs = (owner: NodeNic, host: SimHost, address: Address): number | null =>
     (followsAnnouncements(host.kind)
-      ? announcedMs.get(owner)?.get(address)
+      ? announcedMs.get(owner, address)
       : owner.node.process!.thread.asked.get(`${address} ${host.ip}`)) ?? null;
 
   return {
     name,
     onAnnounced(_node, nic, address) {
-      let times = announcedMs.get(nic);
-      if (times === undefined) {
-        times = new Map();
-        announcedMs.set(nic, times);
-      }
-      times.set(address, world.nowMs);
+      announcedMs.set(nic, address, world.nowMs);
     },
     onSettled() {
       for (const segment of world.segments) {
