@@ -2,7 +2,7 @@
 // from two other threads, while requests come in from a real link that goes down and up. In a round with heartbeats a peer
 // at the other end of the link is restarted again and again, and taken over each time, while keys change and messages pass.
 // Outcome it guarantees: no data race, and every request for an address that is in both tables gets one right answer while
-// the link is up.
+// the link is up and no hold is in force.
 // Runs in a network namespace of its own (scripts/sanitize.mjs thread); ends with 0 when all held.
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -40,6 +40,8 @@ constexpr auto kAnswerTimeout = std::chrono::milliseconds(3000);
 constexpr auto kSettlingTimeout = std::chrono::milliseconds(100);
 constexpr auto kSettlingTime = std::chrono::seconds(5);
 constexpr auto kFlapInterval = std::chrono::seconds(2);
+// Of some thousands in a round.
+constexpr unsigned kMaxExcusedBursts = 5;
 constexpr auto kRoundDuration = std::chrono::seconds(8);
 
 const HeartbeatKeys kKeys = {{1, 2, 3}};
@@ -236,9 +238,37 @@ class Client {
     return answered;
   }
 
+  // Frames for the client that found its socket's queue full.
+  uint64_t lost() {
+    tpacket_stats statistics{};
+    socklen_t size = sizeof statistics;
+    if (getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0) fail("the client's statistics");
+    return lost_ += statistics.tp_drops;
+  }
+
  private:
   int fd_;
+  uint64_t lost_ = 0;
 };
+
+// What tells whose fault an unanswered request is.
+std::string account(Responder& responder, Client& client) {
+  const InterfaceCounters& counters = responder.interface_counters(0);
+  std::string text = "; the client's queue lost " + std::to_string(client.lost()) + ", the responder's ring " +
+                     std::to_string(counters.ring_drops.read());
+  for (size_t reason = 0; reason < kDropReasonCount; ++reason) {
+    const uint64_t dropped = counters.drops[reason].read();
+    if (dropped > 0) text += ", " + std::string(kDropReasonNames[reason]) + " " + std::to_string(dropped);
+  }
+  return text + ", send errors " + std::to_string(counters.send_errors.read());
+}
+
+// Requests that may stay unanswered: the client lost the answer itself, or they came while the responder was held, as
+// it is for the time of one publication when the machine has taken the processor away from it.
+uint64_t excused_requests(Responder& responder, Client& client) {
+  const auto held = static_cast<size_t>(DropReason::kHeld);
+  return client.lost() + responder.interface_counters(0).drops[held].read();
+}
 
 void set_link(bool up) { command(up ? "ip link set node up" : "ip link set node down"); }
 
@@ -290,6 +320,7 @@ void run_round(bool ebpf_filter, bool heartbeats) {
   unsigned state = 1;
   unsigned answers = 0;
   unsigned flaps = 0;
+  unsigned excused_bursts = 0;
   const auto end = Clock::now() + kRoundDuration;
   auto next_flap = Clock::now() + kFlapInterval;
   // The port opens, and comes back after a flap, a little later than the link.
@@ -305,12 +336,16 @@ void run_round(bool ebpf_filter, bool heartbeats) {
       settling = true;
       settled_by = Clock::now() + kSettlingTime;
     }
+    const uint64_t excused = excused_requests(responder, client);
     const unsigned answered = client.ask(state, settling ? kSettlingTimeout : kAnswerTimeout);
     answers += answered;
     if (answered == kBurst) {
       settling = false;
+    } else if (!settling && kBurst - answered <= excused_requests(responder, client) - excused) {
+      if (++excused_bursts > kMaxExcusedBursts) fail("too many excused bursts" + account(responder, client));
     } else if (!settling || Clock::now() > settled_by) {
-      fail(std::to_string(kBurst - answered) + " of " + std::to_string(kBurst) + " requests were not answered");
+      fail(std::to_string(kBurst - answered) + " of " + std::to_string(kBurst) + " requests were not answered" +
+           account(responder, client));
     }
   }
   stop = true;
@@ -331,6 +366,7 @@ void run_round(bool ebpf_filter, bool heartbeats) {
 }  // namespace
 
 int main() {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   command("ip link add node type veth peer name client");
   command("ip link set client up");
   set_link(true);
