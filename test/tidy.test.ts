@@ -59,7 +59,10 @@ function moduleOf(path: string): string {
   return first === 'sources' ? `${first}/${second}` : first;
 }
 
-const PURE = new Set(['net', 'desired', 'config', 'speaker', 'claim', 'table', 'placement', 'ownership', 'membership']);
+const PURE = new Set([
+  ...['net', 'desired', 'config', 'speaker', 'claim', 'table', 'placement', 'ownership', 'membership'],
+  ...['metallb', 'allocation', 'eligibility'],
+]);
 const COMMON = new Set(['net', 'errors', 'log', 'clock', 'version']);
 /** Functions, not only types, that a module may take from another beyond the rule. */
 const EXTRA: Record<string, readonly string[]> = {
@@ -69,6 +72,13 @@ const EXTRA: Record<string, readonly string[]> = {
   ownership: ['membership', 'placement'],
   // The file source is the shell around the parser of its format.
   'sources/file': ['config'],
+  // Selectors and ranges of addresses are read in one place.
+  allocation: ['metallb'],
+  eligibility: ['metallb'],
+  // Shells around the API server, and around what is decided about its objects.
+  'sources/kubernetes': ['kubernetes', 'eligibility', 'metallb'],
+  records: ['kubernetes'],
+  controller: ['kubernetes', 'allocation', 'metallb'],
 };
 
 function brokenRule({ from, to, typeOnly }: Import): string | null {

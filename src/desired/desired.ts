@@ -13,8 +13,19 @@ export interface DesiredService {
   readonly interfaces: readonly string[] | null;
   /** Names of the nodes that may own the service's addresses; null or absent: all. */
   readonly nodes?: readonly string[] | null;
+  /**
+   * Where nodes differ in the interfaces they may announce it on; absent: every node may use all of `interfaces`. `interfaces`
+   * and `nodes` are then what all scopes have together.
+   */
+  readonly scopes?: readonly Scope[];
   /** Where its addresses go when nobody owns them: the eligible node with the greatest weight. */
   readonly prefer?: readonly Preference[];
+}
+
+/** Nodes that may announce a service on interfaces; null: all. */
+export interface Scope {
+  readonly nodes: readonly string[] | null;
+  readonly interfaces: readonly string[] | null;
 }
 
 /** MetalLB's weighted preferredNodeSelectors, by name. */
@@ -28,6 +39,8 @@ export interface Preference {
 export interface DesiredState {
   readonly services: readonly DesiredService[];
   readonly probing: Probing;
+  /** Nodes that own something only where no other node may, such as cordoned ones; absent: none. */
+  readonly lastResort?: readonly string[];
 }
 
 /** What is wanted of one address, merged over all services that use it. */
