@@ -1,7 +1,9 @@
-// npm test [-- FILTER...]: sets up whatever is missing, then runs every test (or the files whose path contains a
-// FILTER), enforces the coverage of src, and closes with one line that counts the tests.
+// npm test [-- FILTER...]: sets up whatever is missing, then runs every test but those of test/cluster (or the files whose
+// path contains a FILTER), enforces the coverage of src, and closes with one line that counts the tests.
+// npm run test:cluster [-- FILTER...]: the same for test/cluster, on a real Kubernetes control plane.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { clusterEnvironment, controlPlaneObstacle } from './cluster.mjs';
 import { setup } from './setup.mjs';
 import { filesBelow, main, run } from './steps.mjs';
 import { closingLine, namespacePrefix, printSummary, runTests, testFiles } from './test-run.mjs';
@@ -49,24 +51,42 @@ async function coverageSuffices() {
   return code === 0;
 }
 
+const isClusterTest = (file) => file.startsWith('dist/test/cluster/');
+
+function wantedFiles(clusterOnly, filters) {
+  const files = testFiles(filters);
+  if (clusterOnly) return files.filter(isClusterTest);
+  return filters.length > 0 ? files : files.filter((file) => !isClusterTest(file));
+}
+
+function tellOfClusterTests() {
+  const obstacle = controlPlaneObstacle();
+  const hint = obstacle === null ? 'npm run test:cluster runs them' : `they cannot run on this machine: ${obstacle}`;
+  process.stdout.write(`!! The cluster tests, on a real Kubernetes control plane, are not part of this run: ${hint}\n`);
+}
+
 await main(async () => {
-  const filters = process.argv.slice(2).filter((argument) => argument !== '--');
+  const clusterOnly = process.argv.includes('--cluster');
+  const filters = process.argv.slice(2).filter((argument) => argument !== '--' && argument !== '--cluster');
+  const everything = !clusterOnly && filters.length === 0;
   const totals = { passed: 0, failed: 0, skipped: [], files: [] };
   const problems = [];
   try {
     await setup();
-    const files = testFiles(filters);
+    const files = wantedFiles(clusterOnly, filters);
     if (files.length === 0) problems.push(`no test file matches ${filters.join(' ')}`);
     rmSync(join(ROOT, COVERAGE), { recursive: true, force: true });
-    const env = { NODE_V8_COVERAGE: join(ROOT, COVERAGE, 'tmp') };
+    const env = clusterOnly ? {} : { NODE_V8_COVERAGE: join(ROOT, COVERAGE, 'tmp') };
+    if (files.some(isClusterTest)) Object.assign(env, await clusterEnvironment());
     Object.assign(totals, await runTests(files, { prefix: await namespacePrefix(), env }));
-    if (filters.length === 0 && !(await coverageSuffices())) {
+    if (everything && !(await coverageSuffices())) {
       problems.push(`less than ${MIN_LINE_COVERAGE} % of the lines of src are covered (see above)`);
     }
   } catch (error) {
     problems.push(error.name === 'SetupError' ? error.message : error.stack);
   }
   printSummary(totals);
+  if (everything) tellOfClusterTests();
   if (totals.skipped.length > 0 && process.env.CI === 'true') problems.push('CI=true: a skipped test is a failure');
   if (totals.passed === 0 && totals.failed === 0 && problems.length === 0) problems.push('no test ran');
   for (const problem of problems) process.stdout.write(`FAILED ${problem}\n`);

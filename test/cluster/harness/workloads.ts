@@ -1,0 +1,156 @@
+// Arpeggio on the bed, exactly as deploy/base has it.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../../../src/lab/monotonic.js';
+import type { Bed } from './bed.js';
+import { Manifests, NAMESPACE } from './manifests.js';
+import { PodProcess, type PodProcessOptions } from './pod_process.js';
+import { NODE_NAMES, type NodeName, POOL } from './stage.js';
+import type { ApiObject } from './test_api.js';
+
+const SETTLE_TIMEOUT_MS = 20_000;
+/** Two looks at the speakers that far apart must agree. */
+const STABLE_MS = 200;
+
+/** The node that answers for each address. */
+export type Owners = Readonly<Record<string, string>>;
+
+export interface ArpeggioOptions {
+  /** Further flags of every speaker. */
+  readonly speakerArgs?: readonly string[];
+  readonly controllerArgs?: readonly string[];
+  /** Nodes with a speaker from the beginning; default all. */
+  readonly speakers?: readonly NodeName[];
+  /** Nodes with a controller from the beginning; default node-a and node-b. */
+  readonly controllers?: readonly NodeName[];
+  /** Applied before anything starts; default a pool of both families and an advertisement for it. */
+  readonly configuration?: readonly ApiObject[];
+}
+
+export function pool(name: string, addresses: readonly string[] = POOL, spec: object = {}): ApiObject {
+  const metadata = { name, namespace: NAMESPACE };
+  return { apiVersion: 'metallb.io/v1beta1', kind: 'IPAddressPool', metadata, spec: { addresses, ...spec } };
+}
+
+export function advertisement(name: string, spec: object = {}): ApiObject {
+  const metadata = { name, namespace: NAMESPACE };
+  return { apiVersion: 'metallb.io/v1beta1', kind: 'L2Advertisement', metadata, spec };
+}
+
+export class Arpeggio {
+  readonly speakers = new Map<NodeName, PodProcess>();
+  readonly controllers = new Map<NodeName, PodProcess>();
+
+  private constructor(
+    readonly bed: Bed,
+    readonly manifests: Manifests,
+  ) {}
+
+  /** Applies deploy/base and the configuration, and starts what the options say. Does not wait for it. */
+  static async install(bed: Bed, options: ArpeggioOptions = {}): Promise<Arpeggio> {
+    const manifests = await Manifests.render(bed.control);
+    await manifests.apply();
+    await bed.api.eventually('pools can be made', () => bed.api.get('/apis/metallb.io/v1beta1'));
+    for (const object of options.configuration ?? [pool('lan'), advertisement('lan')]) {
+      await bed.api.eventually(`${object.kind} is known`, () => bed.api.apply(object));
+    }
+    const arpeggio = new Arpeggio(bed, manifests);
+    const { speakers = NODE_NAMES, controllers = ['node-a', 'node-b'] } = options;
+    for (const node of NODE_NAMES) {
+      arpeggio.speakers.set(
+        node,
+        arpeggio.pod('DaemonSet', 'arpeggio-speaker', node, { args: options.speakerArgs ?? [] }),
+      );
+      const args = options.controllerArgs ?? [];
+      arpeggio.controllers.set(node, arpeggio.pod('Deployment', 'arpeggio-controller', node, { args }));
+    }
+    for (const node of speakers) await arpeggio.speaker(node).start();
+    for (const node of controllers) await arpeggio.controller(node).start();
+    return arpeggio;
+  }
+
+  speaker(node: NodeName): PodProcess {
+    return this.speakers.get(node) as PodProcess;
+  }
+
+  controller(node: NodeName): PodProcess {
+    return this.controllers.get(node) as PodProcess;
+  }
+
+  /** status.loadBalancer of a service, once it has as many addresses. */
+  async addresses(service: string, count = 2, timeoutMs = 10_000): Promise<string[]> {
+    return this.bed.api.eventually(
+      `${service} has ${count} addresses`,
+      async () => {
+        const { status } = await this.bed.api.get(`/api/v1/namespaces/default/services/${service}`);
+        const found = (status.loadBalancer.ingress ?? []).map(({ ip }: ApiObject) => ip as string);
+        return found.length === count && found;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** Waits until each address has exactly one speaker that answers, twice in a row; fails with what the speakers said. */
+  async settled(addresses: readonly string[], timeoutMs = SETTLE_TIMEOUT_MS): Promise<Owners> {
+    const deadline = monotonicMs() + timeoutMs;
+    let previous = '';
+    let since = 0;
+    for (;;) {
+      const { owners, problem } = await this.look(addresses);
+      const now = JSON.stringify(owners);
+      if (problem !== null || now !== previous) since = monotonicMs();
+      else if (monotonicMs() - since >= STABLE_MS) return owners;
+      previous = problem === null ? now : '';
+      if (monotonicMs() > deadline) {
+        const running = [...this.speakers.values(), ...this.controllers.values()].filter(({ log }) => log.length > 0);
+        const logs = running.map(({ name, lastOutput }) => `--- ${name}:\n${lastOutput}`);
+        throw new Error(`not settled after ${timeoutMs} ms: ${problem}\n${logs.join('\n')}`);
+      }
+      await delay(20);
+    }
+  }
+
+  /** Ends what runs. */
+  async stop(): Promise<void> {
+    const running = [...this.speakers.values(), ...this.controllers.values()].filter(({ isRunning }) => isRunning);
+    await Promise.all(running.map((pod) => pod.stop()));
+  }
+
+  private pod(kind: string, name: string, node: NodeName, options: PodProcessOptions): PodProcess {
+    const { bed, manifests } = this;
+    const workload = manifests.find(kind, name);
+    const podName = `${name}-${node}`;
+    const directory = join(bed.network.directory, podName);
+    mkdirSync(directory, { recursive: true });
+    return new PodProcess({
+      host: bed.host(node),
+      control: bed.control,
+      manifests,
+      workload,
+      podName,
+      directory,
+      options,
+    });
+  }
+
+  private async look(addresses: readonly string[]): Promise<{ owners: Owners; problem: string | null }> {
+    const owners: Record<string, string> = {};
+    const problems: string[] = [];
+    const running = [...this.speakers].filter(([, { isRunning }]) => isRunning);
+    if (running.length === 0) problems.push('no speaker runs');
+    for (const [node, speaker] of running) {
+      // Its socket may not be there yet.
+      const status = await speaker.status().catch(() => null);
+      if (status === null || ['joining', 'leaving'].includes(status.state))
+        problems.push(`${node} is ${status?.state ?? 'silent'}`);
+      for (const { address, answering } of status?.addresses ?? []) {
+        if (!answering || !addresses.includes(address)) continue;
+        if (owners[address] !== undefined) problems.push(`${owners[address]} and ${node} answer for ${address}`);
+        owners[address] = node;
+      }
+    }
+    for (const address of addresses) if (owners[address] === undefined) problems.push(`nobody answers for ${address}`);
+    return { owners, problem: problems.length === 0 ? null : problems.join(', ') };
+  }
+}
