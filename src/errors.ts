@@ -11,7 +11,9 @@ export type ErrorCode =
   | 'ERR_STATUS_UNREACHABLE'
   | 'ERR_ALREADY_RUNNING'
   | 'ERR_REFUSED'
-  | 'ERR_TOOL_MISSING';
+  | 'ERR_TOOL_MISSING'
+  | 'ERR_KUBECONFIG'
+  | 'ERR_API';
 
 export interface ErrorDetails {
   /** errno value as the kernel returned it (positive), where a system call failed. */

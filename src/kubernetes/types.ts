@@ -90,6 +90,13 @@ export interface Lease extends ObjectMeta {
   readonly renewTime: string | null;
 }
 
+/** What is kept of an object. */
+export interface Projected<T> {
+  /** The object's own. */
+  readonly key: ObjectKey;
+  readonly value: T;
+}
+
 /** Where a reflector stands. */
 export interface ReflectorStatus {
   /** Whether a list was complete at least once: what it holds may be used. */
@@ -116,6 +123,8 @@ export interface ApiRequest {
     | 'application/apply-patch+yaml';
   /** For the whole answer. Default 10,000. */
   readonly timeoutMs?: number;
+  /** Whether 429 and 5xx are tried again, see {@link Api}. Default: true. */
+  readonly retry?: boolean;
   readonly signal?: AbortSignal;
 }
 
