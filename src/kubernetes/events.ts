@@ -1,0 +1,119 @@
+import { monotonicMs, wallMs } from '../clock.js';
+import type { Logger } from '../log.js';
+import { inNamespace } from './projections.js';
+import type { Api } from './types.js';
+
+export interface EventRecorderOptions {
+  api: Pick<Api, 'create'>;
+  /** Such as "arpeggio-speaker". */
+  component: string;
+  /** Where it runs; absent: it does not matter. */
+  node?: string;
+  log: Logger;
+  /** Milliseconds, only forward. Default: the system's. */
+  now?: () => number;
+}
+
+/** What an event is about. */
+export interface EventObject {
+  readonly kind: string;
+  readonly apiVersion: string;
+  /** Empty for what has none. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+const REPEAT_MS = 600_000;
+const MAX_REMEMBERED = 10_000;
+const PER_SECOND = 5;
+const BURST = 50;
+/** The API server refuses longer ones. */
+const MAX_MESSAGE = 1024;
+
+/**
+ * Writes events (core/v1) that users see with "kubectl describe". Equal ones are sent once in ten minutes, at most 5 a second
+ * after a burst of 50, the rest is dropped and counted. An event that cannot be written harms nobody, so nothing waits for it.
+ */
+export class EventRecorder {
+  /** Not sent: too many at once. Equal ones within ten minutes are not counted. */
+  dropped = 0;
+  private readonly sentMs = new Map<string, number>();
+  private readonly pending = new Set<Promise<void>>();
+  private readonly now: () => number;
+  private tokens = BURST;
+  private filledMs: number;
+  private serial = 0;
+
+  constructor(private readonly options: EventRecorderOptions) {
+    this.now = options.now ?? monotonicMs;
+    this.filledMs = this.now();
+  }
+
+  /** Never throws, never waits. */
+  event(object: EventObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const identity = JSON.stringify([object.kind, object.namespace, object.name, object.uid, reason, message]);
+    const nowMs = this.now();
+    const before = this.sentMs.get(identity);
+    if (before !== undefined && nowMs - before < REPEAT_MS) return;
+    this.tokens = Math.min(BURST, this.tokens + ((nowMs - this.filledMs) * PER_SECOND) / 1000);
+    this.filledMs = nowMs;
+    if (this.tokens < 1) {
+      this.dropped += 1;
+      return;
+    }
+    this.tokens -= 1;
+    this.remember(identity, nowMs);
+    const sending = this.send(object, type, reason, message).catch((error: unknown) => {
+      // It may be said again: nobody has heard it.
+      this.sentMs.delete(identity);
+      this.options.log.debug({ err: error, reason, object: object.name }, 'an event was not written');
+    });
+    this.pending.add(sending);
+    void sending.finally(() => this.pending.delete(sending));
+  }
+
+  /** Resolves when all that was sent has been answered, or has failed. */
+  async flush(): Promise<void> {
+    await Promise.all(this.pending);
+  }
+
+  private remember(identity: string, nowMs: number): void {
+    // Put at the end, so that the first is always the oldest.
+    this.sentMs.delete(identity);
+    this.sentMs.set(identity, nowMs);
+    for (const [oldest, atMs] of this.sentMs) {
+      if (this.sentMs.size <= MAX_REMEMBERED && nowMs - atMs < REPEAT_MS) break;
+      this.sentMs.delete(oldest);
+    }
+  }
+
+  private async send(object: EventObject, type: string, reason: string, message: string): Promise<void> {
+    const { api, component, node } = this.options;
+    const namespace = object.namespace || 'default';
+    const at = new Date(wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    this.serial += 1;
+    const unique = `${wallMs().toString(16)}${process.pid.toString(16)}${this.serial.toString(16)}`;
+    await api.create(inNamespace('/api/v1/events', namespace), {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { namespace, name: `${object.name.slice(0, 200)}.${unique}` },
+      involvedObject: {
+        kind: object.kind,
+        apiVersion: object.apiVersion,
+        ...(object.namespace && { namespace: object.namespace }),
+        name: object.name,
+        ...(object.uid && { uid: object.uid }),
+      },
+      type,
+      reason,
+      message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 3)}...` : message,
+      source: { component, ...(node && { host: node }) },
+      reportingComponent: component,
+      reportingInstance: node ?? component,
+      firstTimestamp: at,
+      lastTimestamp: at,
+      count: 1,
+    });
+  }
+}
