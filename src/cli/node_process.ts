@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { MOVED_SCHEDULE } from '../claim/timing.js';
 import { monotonicMs, WallTime } from '../clock.js';
-import type { Config } from '../config/config.js';
+import type { DesiredService, DesiredState } from '../desired/desired.js';
 import type { Logger } from '../log.js';
 import { decode } from '../ownership/codec.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
 import type { PeerHeard, ResponderEvent } from '../responder/types.js';
-import { Speaker, type SpeakerEvent } from '../speaker.js';
+import { type Effect, Speaker, type SpeakerEvent } from '../speaker.js';
 import type { CommandHandlers } from '../status/commands.js';
 import type { Health, Status } from '../status/schema.js';
 import { DrainedFile } from './drained_file.js';
@@ -21,9 +21,11 @@ import { KernelCheck } from './kernel_check.js';
 import { MoveRecord } from './move_record.js';
 import { NodeCommands } from './node_commands.js';
 import { NodeLinks } from './node_links.js';
+import type { NodeSettings } from './node_settings.js';
 import { PeerLog } from './peer_log.js';
 import { Serving } from './serving.js';
 import { statusReport } from './status_report.js';
+import { Wish } from './wish.js';
 
 /** The table's life is prolonged, and what is judged by time looked at. */
 const RENEW_MS = 1_000;
@@ -33,16 +35,21 @@ const LEAVE_LIMIT_MS = 3_500;
 const LEAVING_HEARTBEATS_MS = 25;
 
 export interface NodeProcessOptions {
-  readonly config: Config;
+  /** Name, cluster and timings stay as they are given here. */
+  readonly settings: NodeSettings;
+  /** What `serve: loopback` has changed; beside it, whether the node is drained. */
   readonly stateFile: string;
   readonly log: Logger;
-  /** Mistakes of a refused configuration, for the status. */
-  readonly configProblems: () => readonly string[];
+  /** What the source has to say, such as the mistakes of a refused configuration: for the status. */
+  readonly warnings: () => readonly string[];
+  /** Who also wants to know what the speaker did; it has been carried out. */
+  readonly onEffects?: (effects: readonly Effect[]) => void;
+  /** Other interfaces can be used than before. */
+  readonly onUsable?: () => void;
 }
 
 export class NodeProcess {
   readonly #options: NodeProcessOptions;
-  /** Name, cluster and timings of the start; a reload changes none of them. */
   readonly #node: string;
   readonly #log: Logger;
   readonly #wallTime = new WallTime();
@@ -56,7 +63,10 @@ export class NodeProcess {
   readonly #trouble: HeartbeatTrouble;
   readonly #links: NodeLinks;
   readonly #commands: NodeCommands;
-  #config: Config;
+  readonly #wish = new Wish();
+  #keys: readonly Uint8Array[];
+  /** Whether the source has said what it wants. */
+  #wished = false;
   #started = false;
   #ended = false;
   #wake: NodeJS.Timeout | undefined;
@@ -66,16 +76,16 @@ export class NodeProcess {
 
   /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_ALREADY_RUNNING, ERR_SYSTEM */
   constructor(options: NodeProcessOptions) {
-    const { config, stateFile } = options;
-    const { node, cluster, heartbeat } = config;
+    const { settings, stateFile } = options;
+    const { node, cluster, heartbeat } = settings;
     const { intervalMs, multiplier, keys } = heartbeat;
     const log = options.log.child({ module: 'speaker' });
     const incarnation = newIncarnation();
     this.#options = options;
-    this.#config = config;
+    this.#keys = keys;
     this.#node = node;
     this.#log = log;
-    this.#links = new NodeLinks(log, config.interfaces, listLinks());
+    this.#links = new NodeLinks(log, settings.interfaces, listLinks());
     this.#speaker = new Speaker({ node, incarnation, random: Math.random, heartbeat: { intervalMs, multiplier } });
     this.#responder = new Responder({
       onEvent: (event) => this.#onEvent(event),
@@ -116,7 +126,21 @@ export class NodeProcess {
     return this.#commands;
   }
 
-  start(): void {
+  /** What other parts of the process read of it, and never change. */
+  get speaker(): Pick<Speaker, 'desired' | 'claims' | 'interfaces' | 'ownerOf' | 'peers'> {
+    return this.#speaker;
+  }
+
+  /** Interfaces that can carry frames now. */
+  get usable(): ReadonlySet<string> {
+    return this.#links.usable;
+  }
+
+  /**
+   * Begins to speak. Without `desired` only what concerns the node alone is set up; it listens, is heard and claims from the
+   * first `desire` on.
+   */
+  start(desired: DesiredState | null): void {
     const { filter, filterReason, nice, scheduling } = this.#responder.describe();
     if (filter === 'classic') this.#log.info(`classic filter in use (${filterReason}); CAP_BPF permits the faster one`);
     if (scheduling === 'normal' && nice === 0) {
@@ -127,7 +151,9 @@ export class NodeProcess {
     if (this.#commands.drainProgress().state === 'drained') {
       this.#log.warn('this node was drained before it was started, and stays so; arpeggio undrain ends it');
     }
-    this.configure(this.#config);
+    const { settings } = this.#options;
+    if (desired) this.configure(settings, desired);
+    else this.#apply(settings);
     this.#renew = setInterval(() => {
       this.#effects.renew();
       this.#peerLog.tick(monotonicMs());
@@ -135,24 +161,43 @@ export class NodeProcess {
   }
 
   /**
-   * Brings a configuration into force. What did not change is answered without a gap.
+   * Brings settings and a wish into force together. What did not change is answered without a gap.
    * @throws {ArpeggioError} ERR_ALREADY_RUNNING while another process uses the state file; nothing has changed then
    */
-  configure(config: Config): void {
-    this.#serving.prepare(config.serve);
-    const previous = this.#config;
-    this.#config = config;
-    this.#links.named = config.interfaces;
-    if (!isDeepStrictEqual(fixedPart(previous), fixedPart(config))) {
-      this.#log.warn(
-        'node, cluster, heartbeat timings and status of the changed configuration take effect at the next start',
-      );
-    }
-    if (!isDeepStrictEqual(previous.heartbeat.keys, config.heartbeat.keys)) this.#setKeys(config.heartbeat.keys);
-    this.#serving.setMode(config.serve);
-    this.#stepUsable();
+  configure(settings: NodeSettings, desired: DesiredState): void {
+    this.#serving.prepare(settings.serve);
+    this.#apply(settings);
+    this.desire(desired);
+  }
+
+  /** The complete wish of the source. */
+  desire(desired: DesiredState): void {
+    this.#wish.replace(desired);
+    this.#wished = true;
     this.#stepDesired();
     this.#kernelCheck.soon();
+  }
+
+  /** Single services have changed since the complete wish; names of `removed` that are not known are left out. */
+  changeServices(changed: readonly DesiredService[], removed: readonly string[]): void {
+    const added = this.#wish.change(changed, removed);
+    this.#stepDesired();
+    // It looks at all addresses; an endpoint that comes and goes changes nothing for it.
+    if (added) this.#kernelCheck.soon();
+  }
+
+  /** Nodes that own something only where no other node may. */
+  setLastResort(nodes: readonly string[]): void {
+    this.#wish.lastResort = nodes;
+    this.#stepDesired();
+  }
+
+  setKeys(keys: readonly Uint8Array[]): void {
+    if (isDeepStrictEqual(this.#keys, keys)) return;
+    this.#keys = keys;
+    this.#responder.setKeys(keys);
+    this.#trouble.signs = keys.length > 0;
+    this.#log.info({ keys: keys.length }, 'the keys of heartbeats have changed');
   }
 
   /**
@@ -194,7 +239,8 @@ export class NodeProcess {
 
   health(): Health {
     const { state } = this.#commands;
-    const ok = state !== 'joining' && state !== 'leaving' && this.#started;
+    if (!this.#started || !this.#wished) return { ok: false, reason: 'the speaker does not know yet what to announce' };
+    const ok = state !== 'joining' && state !== 'leaving';
     return ok ? { ok, reason: null } : { ok, reason: `the speaker is ${state}` };
   }
 
@@ -203,7 +249,7 @@ export class NodeProcess {
     const heardMs = new Map(this.#responder.peersHeard().map((heard) => [processKey(heard), nowMs - heard.agoMs]));
     return statusReport({
       node: this.#node,
-      state: this.#started ? this.#commands.state : 'joining',
+      state: this.#state,
       nowMs,
       iso: (ms) => this.#wallTime.iso(ms),
       links: this.#links.links,
@@ -219,9 +265,14 @@ export class NodeProcess {
         ...this.#links.warnings,
         ...this.#trouble.warnings(nowMs),
         ...this.#kernelCheck.warnings,
-        ...this.#options.configProblems(),
+        ...this.#options.warnings(),
       ],
     });
+  }
+
+  get #state(): Status['state'] {
+    const { state } = this.#commands;
+    return state === 'leaving' || (this.#started && this.#wished) ? state : 'joining';
   }
 
   #priority(): string {
@@ -232,7 +283,9 @@ export class NodeProcess {
 
   #step(event: SpeakerEvent): void {
     const nowMs = monotonicMs();
-    this.#effects.run(this.#speaker.step(event, nowMs), nowMs);
+    const effects = this.#speaker.step(event, nowMs);
+    this.#effects.run(effects, nowMs);
+    this.#options.onEffects?.(effects);
     if (this.#speaker.stopped) this.#onStopped?.();
     this.#scheduleWake();
   }
@@ -246,10 +299,11 @@ export class NodeProcess {
 
   #stepUsable(): void {
     this.#step({ type: 'usable', interfaces: this.#links.usable });
+    this.#options.onUsable?.();
   }
 
   #stepDesired(): void {
-    this.#step({ type: 'desired', desired: this.#config.desired, interfaces: this.#links.interfaces });
+    if (this.#wished) this.#step({ type: 'desired', desired: this.#wish.state, interfaces: this.#links.interfaces });
   }
 
   #scheduleWake(): void {
@@ -260,10 +314,11 @@ export class NodeProcess {
     this.#wake = setTimeout(() => this.#stepLast({ type: 'tick' }), delayMs);
   }
 
-  #setKeys(keys: readonly Uint8Array[]): void {
-    this.#responder.setKeys(keys);
-    this.#trouble.signs = keys.length > 0;
-    this.#log.info({ keys: keys.length }, 'the keys of heartbeats have changed');
+  #apply({ interfaces, heartbeat, serve }: NodeSettings): void {
+    this.#links.named = interfaces;
+    this.setKeys(heartbeat.keys);
+    this.#serving.setMode(serve);
+    this.#stepUsable();
   }
 
   #onEvent(event: ResponderEvent): void {
@@ -323,9 +378,4 @@ export class NodeProcess {
 /** A process of a node, heard on one interface. */
 function processKey({ interfaceName, incarnation }: Pick<PeerHeard, 'interfaceName' | 'incarnation'>): string {
   return `${interfaceName} ${incarnation}`;
-}
-
-/** What only a start brings into force. */
-function fixedPart({ node, cluster, status, heartbeat: { intervalMs, multiplier } }: Config): unknown {
-  return { node, cluster, status, intervalMs, multiplier };
 }

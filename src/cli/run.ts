@@ -1,5 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
+import { keepHeapSmall } from './heap.js';
 
 export interface RunOptions {
   readonly config: string;
@@ -40,12 +40,4 @@ Example:
       const { runNode } = await import('./run_node.js');
       await runNode(options);
     });
-}
-
-/**
- * V8 doubles its young generation, up to 32 MB, while modules and a configuration are loaded, and keeps the memory for
- * good. What a speaker does afterwards needs none of it: saves 4 MB at rest, and more with thousands of services.
- */
-function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }

@@ -1,5 +1,7 @@
 // Composes a speaker from a file: source -> speaker -> responder, lo, status.
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../config/config.js';
 import { formatProblem, type Problem } from '../config/problem.js';
 import { chooseLogLevel, createLogger, type Logger } from '../log.js';
 import type { Address } from '../net/address.js';
@@ -9,6 +11,7 @@ import { FileSource } from '../sources/file/file_source.js';
 import { createStatusServer } from '../status/server.js';
 import { NodeProcess } from './node_process.js';
 import type { RunOptions } from './run.js';
+import { Signals } from './signals.js';
 
 const MAX_WARNINGS_SHOWN = 20;
 
@@ -25,11 +28,16 @@ export async function runNode(options: RunOptions): Promise<void> {
     defaultNode: hostname(),
     readLinks: listLinks,
     servedByUs: () => servedBefore(stateFile),
-    onChange: (config, warnings) => {
-      node?.configure(config);
+    onChange: (changed, warnings) => {
+      node?.configure(changed, changed.desired);
       problems = [];
+      if (!isDeepStrictEqual(fixedPart(config), fixedPart(changed))) {
+        configLog.warn(
+          'node, cluster, heartbeat timings and status of the changed configuration take effect at the next start',
+        );
+      }
       logWarnings(configLog, warnings);
-      configLog.info({ services: config.desired.services.length }, 'the changed configuration is in force');
+      configLog.info({ services: changed.desired.services.length }, 'the changed configuration is in force');
     },
     onProblems: (found) => {
       problems = found;
@@ -42,7 +50,12 @@ export async function runNode(options: RunOptions): Promise<void> {
   });
 
   const { config, warnings } = source.load();
-  const running = new NodeProcess({ config, stateFile, log, configProblems: () => problems.map(formatProblem) });
+  const running = new NodeProcess({
+    settings: config,
+    stateFile,
+    log,
+    warnings: () => problems.map(formatProblem),
+  });
   try {
     const status = await createStatusServer({
       socket: options.socket ?? config.status.socket,
@@ -53,7 +66,7 @@ export async function runNode(options: RunOptions): Promise<void> {
     const signals = new Signals(() => source.reload(), log);
     try {
       logWarnings(configLog, warnings);
-      running.start();
+      running.start(config.desired);
       node = running;
       log.info(
         { node: config.node, ...running.describe(), socket: status.socket },
@@ -73,48 +86,9 @@ export async function runNode(options: RunOptions): Promise<void> {
   log.info('stopped');
 }
 
-/** Signal handlers are attached here and nowhere else, and are gone after close(). */
-class Signals {
-  /** Resolves with the first SIGTERM or SIGINT. */
-  readonly stopped: Promise<void>;
-  readonly #hurry = new AbortController();
-  readonly #reload: () => void;
-  readonly #log: Logger;
-  #resolve: (() => void) | null = null;
-
-  constructor(reload: () => void, log: Logger) {
-    this.#reload = reload;
-    this.#log = log;
-    this.stopped = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-    process.on('SIGHUP', this.#onHangUp).on('SIGTERM', this.#onStop).on('SIGINT', this.#onStop);
-  }
-
-  /** Aborted by the second one. */
-  get hurry(): AbortSignal {
-    return this.#hurry.signal;
-  }
-
-  close(): void {
-    process.off('SIGHUP', this.#onHangUp).off('SIGTERM', this.#onStop).off('SIGINT', this.#onStop);
-  }
-
-  readonly #onHangUp = (): void => {
-    if (this.#resolve) this.#reload();
-  };
-
-  readonly #onStop = (signal: NodeJS.Signals): void => {
-    const first = this.#resolve;
-    this.#resolve = null;
-    if (!first) {
-      this.#log.info(`${signal} again: not waiting for other nodes`);
-      this.#hurry.abort();
-      return;
-    }
-    this.#log.info(`${signal}: stopping`);
-    first();
-  };
+/** What only a start brings into force. */
+function fixedPart({ node, cluster, status, heartbeat: { intervalMs, multiplier } }: Config): unknown {
+  return { node, cluster, status, intervalMs, multiplier };
 }
 
 /** What an earlier process has left on `lo` is ours, not the node's own. */

@@ -85,6 +85,7 @@ test('routes, methods and health', async () => {
   assert.deepEqual([healthz.code, JSON.parse(healthz.text)], [200, { ok: true, reason: null }]);
   health = { ok: false, reason: 'the table has expired' };
   const ill = await ask(socket, '/healthz?verbose');
+  assert.equal((await ask(socket, '/livez')).code, 200);
   assert.deepEqual([ill.code, JSON.parse(ill.text).reason], [503, 'the table has expired']);
   const head = await ask(socket, '/api/v1/status', 'HEAD');
   assert.deepEqual([head.code, head.text], [200, '']);
