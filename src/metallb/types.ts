@@ -1,5 +1,5 @@
 // The configuration that users of MetalLB write: pools and advertisements, checked and resolved.
-import type { Family } from '../net/address.js';
+import type { Address, Family } from '../net/address.js';
 
 /** metav1.LabelSelector; empty: everything. */
 export interface LabelSelector {
@@ -67,6 +67,8 @@ export interface Advertisement {
 export interface Configuration {
   readonly pools: readonly Pool[];
   readonly advertisements: readonly Advertisement[];
+  /** Addresses of pools that nodes have: no service is to be given one that it does not have already; sorted. Absent: none. */
+  readonly reserved?: readonly Address[];
 }
 
 /** Codes of ../shared/metallb-cases, and what only Arpeggio looks at. */
@@ -104,7 +106,10 @@ export interface ConfigurationProblem {
   readonly severity: 'error' | 'warning';
 }
 
-/** The configuration to use, null where there are errors; and everything there is to say about it. */
+/**
+ * The configuration to use, and everything there is to say about it. Null where there are errors, other than wrong-namespace: such
+ * an object does not count, and spoils nothing.
+ */
 export interface ConfigurationVerdict {
   readonly configuration: Configuration | null;
   readonly problems: readonly ConfigurationProblem[];

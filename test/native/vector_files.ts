@@ -4,8 +4,9 @@ import type { FrameContext, PacketType, TableEntry, Verdict } from '../../src/re
 
 /** The vector files; compiled tests run from dist/test/native. */
 const DIRECTORY = new URL('../../../test/vectors/', import.meta.url);
-/** These have a form and a test of their own. */
-const METALLB_FILE = 'metallb-arp.json';
+/** These have forms and tests of their own. */
+const METALLB_PREFIX = 'metallb-';
+const METALLB_FILE = `${METALLB_PREFIX}arp.json`;
 export const HEARTBEAT_FILE = 'heartbeat.json';
 
 export interface VectorInterface {
@@ -53,7 +54,7 @@ export function readMetallbFile(): unknown {
 /** Every file with frames for reply(), in order of name. */
 export function readVectorFiles(): VectorFile[] {
   return readdirSync(DIRECTORY)
-    .filter((name) => name.endsWith('.json') && name !== METALLB_FILE && name !== HEARTBEAT_FILE)
+    .filter((name) => name.endsWith('.json') && !name.startsWith(METALLB_PREFIX) && name !== HEARTBEAT_FILE)
     .sort()
     .map((fileName) => ({ fileName, ...(readJson(fileName) as Omit<VectorFile, 'fileName'>) }));
 }
