@@ -1,0 +1,83 @@
+import type { PeerReport } from '../responder/types.js';
+
+/** A node that is silent so long does not come back at once. */
+const GONE_MS = 5_000;
+/** A speaker that starts renews its session before it is heard on every segment. */
+const UNHEARD_MS = 15_000;
+
+export interface ClusterPeersOptions {
+  /** This node. */
+  readonly node: string;
+  /** Of all interfaces. */
+  readonly peers: () => readonly PeerReport[];
+}
+
+/** The other nodes as heard on the segments, compared with the sessions that the API server shows. */
+export class ClusterPeers {
+  readonly #options: ClusterPeersOptions;
+  /** When a node was last heard; those that are told of as gone are left out. */
+  readonly #heardMs = new Map<string, number>();
+  readonly #gone: string[] = [];
+  /** Since when a session lasts whose node is not heard, and whether that was told. */
+  readonly #unheard = new Map<string, { sinceMs: number; told: boolean }>();
+  #newUnheard: string[] = [];
+
+  constructor(options: ClusterPeersOptions) {
+    this.#options = options;
+  }
+
+  /** Whether both hear each other, on any interface. */
+  isHeard(node: string): boolean {
+    return this.#options.peers().some((peer) => peer.node === node && peer.link === 'two-way');
+  }
+
+  /** Whether this node is the first by name of those that are heard: it says what one node has to. */
+  get isSpokesman(): boolean {
+    const { node, peers } = this.#options;
+    return !peers().some((peer) => peer.link === 'two-way' && peer.state === 'ready' && peer.node < node);
+  }
+
+  /** Nodes that have been missed so long that it was told; sorted. */
+  get unheard(): string[] {
+    return [...this.#unheard].filter(([, { told }]) => told).map(([node]) => node);
+  }
+
+  unheardText(node: string): string {
+    return (
+      `the speaker of ${node} runs, but node ${this.#options.node} does not hear its heartbeats: let the switches pass EtherType ` +
+      '0x88B5 to group MAC 03:61:72:70:67:00, and give all speakers the same cluster, key and network'
+    );
+  }
+
+  /** To be called every second or so. @param live names of the nodes whose session lasts, sorted */
+  look(live: readonly string[], nowMs: number): void {
+    const heard = new Set<string>();
+    for (const { node, link } of this.#options.peers()) if (link === 'two-way') heard.add(node);
+    for (const node of heard) this.#heardMs.set(node, nowMs);
+    for (const [node, heardMs] of this.#heardMs) {
+      if (nowMs - heardMs < GONE_MS) continue;
+      this.#heardMs.delete(node);
+      this.#gone.push(node);
+    }
+    const missing = live.filter((node) => !heard.has(node));
+    for (const node of this.#unheard.keys()) if (!missing.includes(node)) this.#unheard.delete(node);
+    for (const node of missing) {
+      const known = this.#unheard.get(node);
+      if (!known) this.#unheard.set(node, { sinceMs: nowMs, told: false });
+      else if (!known.told && nowMs - known.sinceMs >= UNHEARD_MS) {
+        known.told = true;
+        this.#newUnheard.push(node);
+      }
+    }
+  }
+
+  /** Nodes that were heard and are not any more, each once. */
+  takeGone(): string[] {
+    return this.#gone.splice(0);
+  }
+
+  /** Nodes that are missed since the last call. */
+  takeUnheard(): string[] {
+    return this.#newUnheard.splice(0);
+  }
+}

@@ -1,0 +1,165 @@
+// What the cluster is told of services: which node announces them, where, and why nobody can.
+import type { Announcement, RefusalCode } from '../eligibility/types.js';
+import type { ObjectKey, Service } from '../kubernetes/types.js';
+import { type Address, AddressError, parseAddress } from '../net/address.js';
+import type { ServiceAnnouncement } from '../records/service_l2_statuses.js';
+import type { Effect } from '../speaker.js';
+import type { SpeakerView } from './status_report.js';
+
+/** What follows each other within this time is one report: an address that is answered goes through several states. */
+const GATHER_MS = 100;
+
+/** What users have to mend; the other reasons come and go with the endpoints. */
+const FAILURES: Partial<Record<RefusalCode, string>> = {
+  'no-matching-advertisement':
+    'no L2Advertisement is for its pool, this service and a node; create or widen one, or nobody answers for it',
+  'shared-address-with-service-selector':
+    'it shares an address, and every L2Advertisement for it has serviceSelectors, which cannot tell the services apart',
+};
+
+export interface ServiceReportsOptions {
+  readonly node: string;
+  readonly speaker: Pick<SpeakerView, 'claims' | 'desired' | 'ownerOf'>;
+  /** Interfaces that can carry frames now. */
+  readonly usable: () => ReadonlySet<string>;
+  readonly services: () => ReadonlyMap<ObjectKey, Service>;
+  readonly announcements: () => ReadonlyMap<ObjectKey, Announcement>;
+  readonly statuses: {
+    /** Whether it is known what an earlier process left, or that it cannot be known. */
+    readonly isRead: boolean;
+    isRecorded(service: ObjectKey): boolean;
+    announced(service: ObjectKey, announcement: ServiceAnnouncement | null): void;
+  };
+  readonly event: (service: Service, type: 'Normal' | 'Warning', reason: string, message: string) => void;
+  /** Whether this node speaks for all where one event is enough. */
+  readonly isSpokesman: () => boolean;
+  /** RFC 3339 of a time of the core's. */
+  readonly iso: (ms: number) => string;
+}
+
+/** Looks at a service whenever something about it may have changed, and reports what did. */
+export class ServiceReports {
+  readonly #options: ServiceReportsOptions;
+  readonly #dirty = new Set<ObjectKey>();
+  /** Services that this node announces. */
+  readonly #announced = new Set<ObjectKey>();
+  readonly #failures = new Map<ObjectKey, RefusalCode>();
+  #timer: NodeJS.Timeout | null = null;
+  #ended = false;
+
+  constructor(options: ServiceReportsOptions) {
+    this.#options = options;
+  }
+
+  /** What the speaker did. */
+  onEffects(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'changed') {
+        this.#markAddress(effect.address);
+        if (effect.to === 'conflict') this.#tellConflict(effect);
+      } else if (effect.type === 'moved') for (const address of effect.addresses) this.#markAddress(address);
+    }
+  }
+
+  /** What the source said about services, or that they are gone. */
+  mark(services: Iterable<ObjectKey>): void {
+    for (const service of services) this.#dirty.add(service);
+    this.#schedule();
+  }
+
+  /** Anything may be different. */
+  markAll(): void {
+    this.mark([...this.#options.services().keys(), ...this.#announced, ...this.#failures.keys()]);
+  }
+
+  /** To be called every second or so: nobody tells of services that nothing is wanted for. */
+  lookForFailures(): void {
+    for (const [key, { reason }] of this.#options.announcements()) {
+      if (reason !== null && FAILURES[reason] !== undefined && this.#failures.get(key) !== reason) this.mark([key]);
+    }
+    for (const key of this.#failures.keys()) if (!this.#options.announcements().get(key)?.reason) this.mark([key]);
+  }
+
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer ?? undefined);
+  }
+
+  #markAddress(address: Address): void {
+    this.mark(this.#options.speaker.desired.get(address)?.services ?? []);
+  }
+
+  #schedule(): void {
+    if (this.#dirty.size === 0 || this.#ended) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      if (!this.#options.statuses.isRead) return this.#schedule();
+      const services = [...this.#dirty];
+      this.#dirty.clear();
+      for (const service of services) this.#look(service);
+    }, GATHER_MS);
+  }
+
+  #look(key: ObjectKey): void {
+    const { node, statuses, services, announcements, event, isSpokesman } = this.#options;
+    const service = services().get(key) ?? null;
+    const announcement = service ? this.#announcementHere(service) : null;
+    if (announcement === null) this.#announced.delete(key);
+    else if (service && !this.#announced.has(key)) {
+      this.#announced.add(key);
+      // After a restart of this process nothing has changed.
+      if (!statuses.isRecorded(key))
+        event(service, 'Normal', 'nodeAssigned', `announcing from node "${node}" with protocol "layer2"`);
+    }
+    statuses.announced(key, announcement);
+
+    const reason = announcements().get(key)?.reason ?? null;
+    const failure = service && reason !== null ? (FAILURES[reason] ?? null) : null;
+    if (!service || reason === null || failure === null) this.#failures.delete(key);
+    else if (this.#failures.get(key) !== reason) {
+      this.#failures.set(key, reason);
+      if (isSpokesman()) event(service, 'Warning', 'announceFailed', `not announced: ${failure}`);
+    }
+  }
+
+  /** null: this node answers for none of its addresses. */
+  #announcementHere({ ingress }: Service): ServiceAnnouncement | null {
+    const { speaker, usable, iso } = this.#options;
+    const open = usable();
+    const interfaces = new Set<string>();
+    const addresses: Address[] = [];
+    let sinceMs = 0;
+    let reason = '';
+    for (const address of ingress.flatMap(readable)) {
+      const answered = (speaker.claims.get(address) ?? []).filter(
+        (claim) => claim.answered && open.has(claim.interfaceName),
+      );
+      const [first] = answered;
+      if (!first) continue;
+      addresses.push(address);
+      for (const { interfaceName } of answered) interfaces.add(interfaceName);
+      if (reason === '' || first.sinceMs > sinceMs) ({ reason, sinceMs } = first);
+    }
+    if (addresses.length === 0) return null;
+    return { interfaces: [...interfaces], addresses, reason, since: iso(sinceMs) };
+  }
+
+  #tellConflict({ address, interfaceName, rivalMac }: Extract<Effect, { type: 'changed' }>): void {
+    const { speaker, services, event, node } = this.#options;
+    for (const key of speaker.desired.get(address)?.services ?? []) {
+      const service = services().get(key);
+      if (!service) continue;
+      const text = `${address} is used by another host, ${rivalMac ?? 'MAC unknown'}, on ${interfaceName} of node "${node}"`;
+      event(service, 'Warning', 'announceFailed', `${text}; it is announced when that host gives it up`);
+    }
+  }
+}
+
+function readable(text: string): Address[] {
+  try {
+    return [parseAddress(text)];
+  } catch (error) {
+    if (error instanceof AddressError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,169 @@
+// Ownership and session Leases of all nodes: one watch, and the writes of this node.
+import { monotonicMs } from '../clock.js';
+import type { ApiClient } from '../kubernetes/api_client.js';
+import { isNotFound } from '../kubernetes/api_error.js';
+import { projectLease } from '../kubernetes/projections.js';
+import { Reflector } from '../kubernetes/reflector.js';
+import type { Changes, Lease, ReflectorStatus } from '../kubernetes/types.js';
+import type { Logger } from '../log.js';
+import { type Address, AddressError, parseAddress } from '../net/address.js';
+import { ADDRESS_ANNOTATION, NODE_ANNOTATION, OWNER, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
+import { OwnershipRecords } from './ownership_records.js';
+import { Session } from './session.js';
+import { SessionWatch } from './session_watch.js';
+import type { OwnershipRecord } from './types.js';
+
+/** Sessions are looked at as often: whether the watch is connected is not told otherwise. */
+const LOOK_MS = 1_000;
+
+export interface RecordsOptions {
+  readonly api: ApiClient;
+  /** Where the Leases are. */
+  readonly namespace: string;
+  readonly node: string;
+  readonly log: Logger;
+  /** Whether a node is heard on the segment. */
+  readonly isHeard: (node: string) => boolean;
+  /** What Leases say of owners that is new: first all of it, then changes. */
+  readonly onRecords: (records: readonly OwnershipRecord[]) => void;
+  /** Names of the nodes whose session lasts, this one left out, whenever they change. */
+  readonly onSessions: (live: readonly string[]) => void;
+}
+
+export class Records {
+  readonly #options: RecordsOptions;
+  readonly #log: Logger;
+  readonly #owners: OwnershipRecords;
+  readonly #session: Session;
+  readonly #sessions = new SessionWatch();
+  readonly #reflector: Reflector<Lease>;
+  /** Of each Lease that was read, what it is about: one that is gone tells no more. */
+  readonly #subjects = new Map<string, { kind: string; subject: string }>();
+  #live: readonly string[] = [];
+  #look: NodeJS.Timeout | undefined;
+
+  constructor(options: RecordsOptions) {
+    const { api, namespace, node, isHeard, onRecords } = options;
+    this.#options = options;
+    this.#log = options.log.child({ module: 'records' });
+    const isLive = (name: string) => this.#live.includes(name);
+    this.#owners = new OwnershipRecords({ api, namespace, node, log: this.#log, isLive, isHeard, onRecords });
+    this.#session = new Session({ api, namespace, node, log: this.#log });
+    this.#reflector = new Reflector<Lease>({
+      api,
+      path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`,
+      query: { labelSelector: RECORD_LABEL },
+      project: projectLease,
+      onChange: (changes) => this.#onChange(changes),
+      log: options.log,
+    });
+  }
+
+  get status(): ReflectorStatus {
+    return this.#reflector.status;
+  }
+
+  /** Nodes whose session lasts, this one left out; sorted. */
+  get live(): readonly string[] {
+    return this.#live;
+  }
+
+  /** How many ownership records are not written yet. */
+  get pending(): number {
+    return this.#owners.pending;
+  }
+
+  get records(): ReadonlyMap<Address, OwnershipRecord> {
+    return this.#owners.records;
+  }
+
+  start(): void {
+    this.#session.start();
+    this.#reflector.start();
+    this.#look = setInterval(() => this.#judgeSessions(), LOOK_MS);
+  }
+
+  own(address: Address, term: number): void {
+    this.#owners.own(address, term);
+  }
+
+  disown(address: Address): void {
+    this.#owners.disown(address);
+  }
+
+  forget(address: Address): void {
+    this.#owners.forget(address);
+  }
+
+  /**
+   * Takes away what nobody will: records of addresses that are none any more, and sessions of nodes that are gone. For one node
+   * of the cluster, now and then.
+   */
+  tidy(isServiceIp: (address: Address) => boolean, isNode: (name: string) => boolean): void {
+    if (!this.#reflector.status.synced) return;
+    for (const [address, { node }] of this.#owners.records) {
+      if (!isServiceIp(address) && (node === null || !this.#live.includes(node))) this.#owners.remove(address);
+    }
+    for (const { kind, subject } of this.#subjects.values()) {
+      if (kind !== SESSION || subject === this.#options.node || isNode(subject) || this.#live.includes(subject))
+        continue;
+      const { api, namespace } = this.#options;
+      const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${sessionLeaseName(subject)}`;
+      api.delete(path).catch((error: unknown) => {
+        if (!isNotFound(error))
+          this.#log.debug({ err: error, node: subject }, 'the session of a node that is gone stays');
+      });
+    }
+  }
+
+  /** Writes what is due and ends the session, each for at most `limitMs`; then nothing happens any more. */
+  async stop(limitMs: number): Promise<void> {
+    clearInterval(this.#look);
+    await this.#owners.settled(limitMs);
+    this.#owners.stop();
+    await this.#reflector.stop();
+    await this.#session.stop(limitMs);
+  }
+
+  #onChange(changes: Changes<Lease>): void {
+    const nowMs = monotonicMs();
+    const records: OwnershipRecord[] = [];
+    for (const [key, lease] of changes) {
+      const about = lease ? subjectOf(lease) : this.#subjects.get(key);
+      if (!about) continue;
+      if (lease) this.#subjects.set(key, about);
+      else this.#subjects.delete(key);
+      if (about.kind === SESSION) this.#sessions.seen(about.subject, lease, nowMs);
+      else {
+        const record = this.#owners.seen(about.subject as Address, lease);
+        if (record) records.push(record);
+      }
+    }
+    if (records.length > 0) this.#options.onRecords(records);
+    this.#judgeSessions();
+  }
+
+  #judgeSessions(): void {
+    const nowMs = monotonicMs();
+    this.#sessions.connected(this.#reflector.status.state === 'watching', nowMs);
+    const live = this.#sessions.live(nowMs).filter((name) => name !== this.#options.node);
+    if (live.join() === this.#live.join()) return;
+    this.#live = live;
+    this.#options.onSessions(live);
+  }
+}
+
+/** null: not one of ours, whatever its label says. */
+function subjectOf(lease: Lease): { kind: string; subject: string } | null {
+  const kind = lease.labels[RECORD_LABEL];
+  const subject = lease.annotations[kind === SESSION ? NODE_ANNOTATION : ADDRESS_ANNOTATION];
+  if (subject === undefined) return null;
+  if (kind === SESSION) return { kind, subject };
+  if (kind !== OWNER) return null;
+  try {
+    return { kind, subject: parseAddress(subject) };
+  } catch (error) {
+    if (error instanceof AddressError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConflict, isNotFound } from '../kubernetes/api_error.js';
+import type { Api } from '../kubernetes/types.js';
+import type { Logger } from '../log.js';
+import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
+
+const RENEW_MS = 10_000;
+/** A session lasts as long after its last renewal; three of them may fail. */
+export const SESSION_DURATION_MS = 40_000;
+const FAILED_RETRY_MS = 2_000;
+const REQUEST_MS = 5_000;
+
+export interface SessionOptions {
+  readonly api: Api;
+  readonly namespace: string;
+  readonly node: string;
+  readonly log: Logger;
+}
+
+/** The Lease that says that this node's speaker runs and reaches the API server: renewed every 10 s, ended at a clean stop. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #path: string;
+  readonly #name: string;
+  readonly #end = new AbortController();
+  #running: Promise<void> | null = null;
+  #failing = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#name = sessionLeaseName(options.node);
+    this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the session, so that others need not wait for its end; gives up after `limitMs`. */
+  async stop(limitMs: number): Promise<void> {
+    if (!this.#running) return;
+    this.#end.abort();
+    await this.#running;
+    const spec = { holderIdentity: '', renewTime: microTime() };
+    await this.#options.api
+      .patch(`${this.#path}/${this.#name}`, { spec }, { timeoutMs: limitMs })
+      .catch((error: unknown) =>
+        this.#options.log.debug({ err: error }, 'the session of this node could not be ended'),
+      );
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      const renewed = await this.#renew(signal);
+      // A little chance keeps the nodes of a cluster that starts at once apart.
+      const delayMs = renewed ? RENEW_MS * (0.95 + Math.random() / 10) : FAILED_RETRY_MS * (0.5 + Math.random());
+      await sleep(delayMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #renew(signal: AbortSignal): Promise<boolean> {
+    const { log } = this.#options;
+    try {
+      await this.#write(signal);
+      if (this.#failing) log.info('the session of this node is renewed again');
+      this.#failing = false;
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!this.#failing) log.warn({ err: error }, 'the session of this node cannot be renewed; trying again');
+      this.#failing = true;
+      return false;
+    }
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const { api, node, namespace } = this.#options;
+    const spec = {
+      holderIdentity: node,
+      leaseDurationSeconds: SESSION_DURATION_MS / 1_000,
+      renewTime: microTime(),
+    };
+    const request = { timeoutMs: REQUEST_MS, signal };
+    try {
+      // Nobody else writes it, so there is nothing to compare.
+      await api.patch(`${this.#path}/${this.#name}`, { spec }, request);
+      return;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    const metadata = {
+      name: this.#name,
+      namespace,
+      labels: { [RECORD_LABEL]: SESSION },
+      annotations: { [NODE_ANNOTATION]: node },
+    };
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec };
+    await api.create(this.#path, lease, request).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+    });
+  }
+}
+
+/** metav1.MicroTime of now. */
+export function microTime(date = new Date()): string {
+  return date.toISOString().replace('Z', '000Z');
+}

@@ -1,0 +1,10 @@
+import type { Address } from '../net/address.js';
+
+/** Who owns an address, as its Lease says. */
+export interface OwnershipRecord {
+  readonly address: Address;
+  /** null: nobody. */
+  readonly node: string | null;
+  /** leaseTransitions: counts its owners. */
+  readonly term: number;
+}

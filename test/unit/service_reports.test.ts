@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ServiceReports } from '../../src/cli/service_reports.js';
+import type { ClaimView } from '../../src/cli/status_report.js';
+import type { DesiredAddress } from '../../src/desired/desired.js';
+import type { Announcement, RefusalCode } from '../../src/eligibility/types.js';
+import type { Service } from '../../src/kubernetes/types.js';
+import { type Address, parseAddress } from '../../src/net/address.js';
+import type { ServiceAnnouncement } from '../../src/records/service_l2_statuses.js';
+
+const V4 = parseAddress('192.0.2.10');
+const V6 = parseAddress('2001:db8::10');
+const KEY = 'default/web';
+const GATHERED_MS = 160;
+
+function service(): Service {
+  return {
+    ...{ key: KEY, namespace: 'default', name: 'web', uid: 'u', resourceVersion: '1', labels: {}, annotations: {} },
+    ...{ deleting: false, type: 'LoadBalancer', loadBalancerClass: null, loadBalancerIP: null, clusterIPs: [] },
+    ...{ ipFamilies: [], ipFamilyPolicy: null, externalTrafficPolicy: 'Cluster', selector: {}, ports: [] },
+    ingress: [V4, V6],
+  };
+}
+
+function claim(interfaceName: string, overrides: Partial<ClaimView> = {}): ClaimView {
+  return {
+    ...{ interfaceName, state: 'owned', answered: true, sinceMs: 5, reason: 'nobody else used it' },
+    ...{ rivalMac: null, retryMs: null },
+    ...overrides,
+  };
+}
+
+function bed() {
+  const state = {
+    claims: new Map<Address, ClaimView[]>(),
+    services: new Map([[KEY, service()]]),
+    announcements: new Map<string, Announcement>(),
+    usable: new Set(['eth0', 'eth1']),
+    recorded: false,
+    isRead: true,
+    spokesman: true,
+  };
+  const told: (ServiceAnnouncement | null)[] = [];
+  const events: string[] = [];
+  const desired = new Map([V4, V6].map((address) => [address, { services: [KEY] } as unknown as DesiredAddress]));
+  const reports = new ServiceReports({
+    node: 'host-a',
+    speaker: { claims: state.claims, desired, ownerOf: () => null },
+    usable: () => state.usable,
+    services: () => state.services,
+    announcements: () => state.announcements,
+    statuses: {
+      get isRead() {
+        return state.isRead;
+      },
+      isRecorded: () => state.recorded,
+      announced: (_key, announcement) => told.push(announcement),
+    },
+    event: (_service, type, reason, message) => events.push(`${type} ${reason}: ${message}`),
+    isSpokesman: () => state.spokesman,
+    iso: (ms) => `at ${ms}`,
+  });
+  return { state, told, events, reports };
+}
+
+const changed = (to: ClaimView['state'], rivalMac: string | null = null) =>
+  ({ type: 'changed', address: V4, interfaceName: 'eth0', from: 'probing', to, reason: '', rivalMac }) as const;
+
+const refused = (reason: RefusalCode | null): Announcement => ({
+  ...{ addresses: [V4], eligible: [], refused: new Map(), advertisements: [], desired: null },
+  reason,
+});
+
+describe('what the cluster is told of a service', () => {
+  it('is where this node answers for it, and an event when it begins to', async () => {
+    const { state, told, events, reports } = bed();
+    state.claims.set(V4, [claim('eth0'), claim('eth1', { answered: false })]).set(V6, [claim('eth1', { sinceMs: 7 })]);
+    reports.onEffects([changed('newcomer'), changed('owned')]);
+    assert.equal(told.length, 0, 'gathered');
+    await sleep(GATHERED_MS);
+    const reason = 'nobody else used it';
+    assert.deepEqual(told, [{ interfaces: ['eth0', 'eth1'], addresses: [V4, V6], reason, since: 'at 7' }]);
+    assert.deepEqual(events, ['Normal nodeAssigned: announcing from node "host-a" with protocol "layer2"']);
+    state.usable = new Set(['eth1']);
+    reports.markAll();
+    await sleep(GATHERED_MS);
+    assert.deepEqual(told.at(-1)?.interfaces, ['eth1']);
+    state.services.clear();
+    reports.mark([KEY]);
+    await sleep(GATHERED_MS);
+    assert.equal(told.at(-1), null);
+    assert.equal(events.length, 1);
+  });
+
+  it('has no event after a restart, once it is known what was there', async () => {
+    const { state, told, events, reports } = bed();
+    state.isRead = false;
+    state.claims.set(V4, [claim('eth0')]);
+    reports.markAll();
+    await sleep(GATHERED_MS);
+    assert.equal(told.length, 0);
+    Object.assign(state, { isRead: true, recorded: true });
+    await sleep(GATHERED_MS);
+    assert.deepEqual([told.length, events.length], [1, 0]);
+    reports.end();
+  });
+
+  it('is a conflict with its MAC', () => {
+    const { events, reports } = bed();
+    reports.onEffects([changed('conflict', '02:00:00:00:00:99')]);
+    assert.match(
+      events.join(),
+      /^Warning announceFailed: 192.0.2.10 is used by another host, 02:00:00:00:00:99, on eth0/,
+    );
+    reports.end();
+  });
+
+  it('is that nobody can announce it, from one node, as long as users can mend it', async () => {
+    const { state, events, reports } = bed();
+    state.announcements.set(KEY, refused('no-active-endpoint'));
+    reports.lookForFailures();
+    await sleep(GATHERED_MS);
+    assert.deepEqual(events, []);
+    state.announcements.set(KEY, refused('no-matching-advertisement'));
+    for (let i = 0; i < 3; i += 1) {
+      reports.lookForFailures();
+      await sleep(GATHERED_MS);
+    }
+    assert.equal(events.length, 1);
+    assert.match(events[0]!, /^Warning announceFailed: not announced: no L2Advertisement/);
+    for (const reason of [null, 'no-matching-advertisement'] as const) {
+      state.spokesman = false;
+      state.announcements.set(KEY, refused(reason));
+      reports.lookForFailures();
+      await sleep(GATHERED_MS);
+    }
+    assert.equal(events.length, 1);
+  });
+});
