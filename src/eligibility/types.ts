@@ -1,5 +1,7 @@
 // Who may announce the addresses of a Service.
 import type { DesiredService } from '../desired/desired.js';
+import type { Node } from '../kubernetes/types.js';
+import type { Configuration } from '../metallb/types.js';
 import type { Address } from '../net/address.js';
 
 /** Codes of ../shared/metallb-cases: why nobody, or a node, may announce a service. */
@@ -12,6 +14,15 @@ export type RefusalCode =
   | 'node-excluded'
   | 'no-local-endpoint'
   | 'no-eligible-node';
+
+/** What all services are judged by. Never changed once it was used: what follows from it is kept as long as it is. */
+export interface ClusterView {
+  readonly configuration: Configuration;
+  /** By name. */
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** Nodes labelled node.kubernetes.io/exclude-from-external-load-balancers take part. */
+  readonly ignoreExcludeLB: boolean;
+}
 
 /** What follows for a Service from its endpoints, the advertisements and the nodes. */
 export interface Announcement {

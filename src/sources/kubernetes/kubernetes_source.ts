@@ -1,0 +1,162 @@
+import type { DesiredState } from '../../desired/desired.js';
+import type { Announcement } from '../../eligibility/types.js';
+import {
+  PATHS,
+  projectCustomResource,
+  projectEndpointSlice,
+  projectNamespace,
+  projectNode,
+  projectService,
+} from '../../kubernetes/projections.js';
+import { Reflector, type ReflectorOptions } from '../../kubernetes/reflector.js';
+import type { Changes, Node, ObjectKey, ReflectorStatus, Service } from '../../kubernetes/types.js';
+import type { Logger } from '../../log.js';
+import type { Configuration, ConfigurationProblem } from '../../metallb/types.js';
+import { ClusterState, type ClusterStateOptions } from './cluster_state.js';
+import type { SourceStatus, SourceUpdate, WatchedKind } from './types.js';
+
+/** Changes that come together make one update. */
+export const DEFAULT_GATHER_MS = 5;
+
+export interface KubernetesSourceOptions extends ClusterStateOptions {
+  readonly api: ReflectorOptions<unknown>['api'];
+  readonly log: Logger;
+  /** The first one is `complete`, once all lists were complete and the configuration is valid. */
+  readonly onUpdate: (update: SourceUpdate) => void;
+  /** All there is to say about the configuration, whenever that changes; empty: it is fine again. */
+  readonly onProblems: (problems: readonly ConfigurationProblem[]) => void;
+  /** Default: {@link DEFAULT_GATHER_MS}. */
+  readonly gatherMs?: number;
+}
+
+type AnyReflector = Pick<Reflector<never>, 'start' | 'stop' | 'status'>;
+
+/** Slices of headless Services are left out: those have no service IP. kube-proxy does the same. */
+const NOT_HEADLESS = '!service.kubernetes.io/headless';
+
+/** The Kubernetes API as a source: watches what decides about service IPs, and tells what that means for the speaker. */
+export class KubernetesSource {
+  readonly #options: KubernetesSourceOptions;
+  readonly #state: ClusterState;
+  readonly #reflectors: Readonly<Record<WatchedKind, AnyReflector>>;
+  /** Kinds whose list is not complete yet. */
+  readonly #missing: Set<WatchedKind>;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(options: KubernetesSourceOptions) {
+    this.#options = options;
+    const state = new ClusterState(options);
+    this.#state = state;
+    this.#reflectors = {
+      services: this.#reflector('services', PATHS.services, loadBalancer, (changes) => state.applyServices(changes)),
+      endpointSlices: this.#reflector(
+        'endpointSlices',
+        PATHS.endpointSlices,
+        projectEndpointSlice,
+        (changes) => state.applyEndpointSlices(changes),
+        NOT_HEADLESS,
+      ),
+      nodes: this.#reflector('nodes', PATHS.nodes, projectNode, (changes) => state.applyNodes(changes)),
+      namespaces: this.#reflector('namespaces', PATHS.namespaces, projectNamespace, (changes) =>
+        state.applyNamespaces(changes),
+      ),
+      pools: this.#reflector('pools', PATHS.ipAddressPools, projectCustomResource, (changes) =>
+        state.applyPools(changes),
+      ),
+      advertisements: this.#reflector('advertisements', PATHS.l2Advertisements, projectCustomResource, (changes) =>
+        state.applyAdvertisements(changes),
+      ),
+    };
+    this.#missing = new Set(Object.keys(this.#reflectors) as WatchedKind[]);
+  }
+
+  get status(): SourceStatus {
+    const { configurationInForce } = this.#state;
+    const entries = Object.entries(this.#reflectors).map(([kind, { status }]) => [kind, status]);
+    return {
+      synced: this.#missing.size === 0 && configurationInForce !== 'none',
+      configuration: configurationInForce,
+      reflectors: Object.fromEntries(entries) as Record<WatchedKind, ReflectorStatus>,
+    };
+  }
+
+  /** Of type LoadBalancer, of our class, with an address. */
+  get services(): ReadonlyMap<ObjectKey, Service> {
+    return this.#state.services;
+  }
+
+  /** What follows for each of `services`. */
+  get announcements(): ReadonlyMap<ObjectKey, Announcement> {
+    return this.#state.announcements;
+  }
+
+  get nodes(): ReadonlyMap<string, Node> {
+    return this.#state.nodes;
+  }
+
+  /** The one in force, to be saved with `desired`; null: there was no valid one yet. */
+  get configuration(): Configuration | null {
+    return this.#state.configuration;
+  }
+
+  /** All that `onUpdate` has told so far, put together; empty before the first update. */
+  desired(): DesiredState {
+    return this.#state.desired();
+  }
+
+  start(): void {
+    for (const reflector of Object.values(this.#reflectors)) reflector.start();
+  }
+
+  /** No callback is called any more from now on; resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    await Promise.all(Object.values(this.#reflectors).map((reflector) => reflector.stop()));
+  }
+
+  #reflector<T>(
+    kind: WatchedKind,
+    path: string,
+    project: (raw: unknown) => { key: ObjectKey; value: T } | null,
+    apply: (changes: Changes<T>) => void,
+    labelSelector?: string,
+  ): AnyReflector {
+    return new Reflector<T>({
+      api: this.#options.api,
+      path,
+      ...(labelSelector !== undefined && { query: { labelSelector } }),
+      project,
+      onChange: (changes) => {
+        if (this.#stopped) return;
+        this.#missing.delete(kind);
+        apply(changes);
+        this.#schedule();
+      },
+      log: this.#options.log,
+    });
+  }
+
+  #schedule(): void {
+    if (this.#missing.size > 0 || this.#timer !== null) return;
+    this.#timer = setTimeout(() => this.#settle(), this.#options.gatherMs ?? DEFAULT_GATHER_MS);
+  }
+
+  #settle(): void {
+    this.#timer = null;
+    const { updates, problems } = this.#state.settle();
+    if (problems !== null) this.#options.onProblems(problems);
+    for (const update of updates) {
+      // A callback may have called stop.
+      if (!this.#stopped) this.#options.onUpdate(update);
+    }
+  }
+}
+
+/** Most Services have no service IP: they are not kept. */
+function loadBalancer(raw: unknown): ReturnType<typeof projectService> {
+  const projected = projectService(raw);
+  return projected?.value.type === 'LoadBalancer' ? projected : null;
+}
