@@ -165,7 +165,7 @@ export const poolStatusSchema = z
     assignedIPv4: count('IPv4 addresses in use.'),
     assignedIPv6: count('IPv6 addresses in use.'),
     availableIPv4: count('IPv4 addresses free.'),
-    availableIPv6: count('IPv6 addresses free; 9223372036854775807 stands for more than that.'),
+    availableIPv6: count('IPv6 addresses free; numbers above 2^53 are rounded, those above 2^63 cut.'),
   })
   .meta({ description: 'How much of the pool is in use.' });
 
@@ -241,21 +241,6 @@ export const serviceL2StatusSchema = z
       )
       .optional()
       .meta({ description: 'Interfaces on which it is announced.' }),
-    addresses: z
-      .array(
-        z
-          .object({
-            address: z.string().meta({ description: 'The service IP.' }),
-            since: z
-              .string()
-              .optional()
-              .meta({ description: 'When this node began to announce it.', format: 'date-time' }),
-            reason: z.string().optional().meta({ description: 'Why it is this node that announces it.' }),
-          })
-          .meta({ description: 'A service IP that the node announces.' }),
-      )
-      .optional()
-      .meta({ description: 'The service IPs, since when and why. MetalLB has no such field.', ...IS_ATOMIC_LIST }),
   })
   .meta({ description: 'What one node announces of one service.' });
 
