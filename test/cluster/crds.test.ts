@@ -9,6 +9,7 @@ import { withControlPlane } from './harness/control_plane.js';
 import { type ApiObject, type TestApi, TestApiError } from './harness/test_api.js';
 
 const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
+const POLICY = new URL('../../../deploy/base/namespace_policy.yaml', import.meta.url);
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 const API = '/apis/metallb.io/v1beta1/namespaces';
 const PLURALS: Record<string, string> = { IPAddressPool: 'ipaddresspools', L2Advertisement: 'l2advertisements' };
@@ -150,6 +151,16 @@ test('the API server takes the definitions and judges objects by them', async (t
       };
       assert.deepEqual((await api.patch(`${l2}/status`, { status: announced })).status, announced);
       await assert.rejects(api.patch(`${l2}/status`, { status: { node: 'n2' } }), /immutable/);
+    });
+
+    await t.test('a namespace where they have no effect', async () => {
+      const astray = { ...pool(['192.0.2.0/24']), metadata: { name: 'pool', namespace: 'default' } };
+      assert.equal(await refusal(api, astray), null);
+      await api.applyYaml(readFileSync(POLICY, 'utf8'));
+      // A policy counts a moment after it was written.
+      const why = await api.eventually('the policy counts', () => refusal(api, astray));
+      assert.match(why, /has no effect in namespace default; create it in metallb-system/);
+      assert.equal(await refusal(api, pool(['192.0.2.0/24'])), null);
     });
 
     await t.test('the examples', async () => {
