@@ -263,8 +263,8 @@ test('without any valid configuration nothing is decided, but what is wrong is t
 });
 
 test('a wrong configuration at the start: the one that was saved is in force', () => {
-  const saved = settled(['web']).configuration;
-  const state = clusterState({ lastGood: saved });
+  const { configuration } = settled(['web']);
+  const state = clusterState({ saved: { desired: { services: [], probing: 'fast' }, configuration } });
   state.applyPools(resources(rawPool('other', ['not an address'])));
   state.applyServices(services(rawService('web')));
   state.applyEndpointSlices(slices(rawSlice('web', ['node-a'])));
@@ -288,6 +288,22 @@ test('when all nodes are lost at once, so are the endpoints: nothing is withdraw
     { type: 'last-resort', nodes: [] },
     { type: 'services', changed: [], removed: ['default/api'] },
   ]);
+});
+
+test('so it is after a restart, by what was saved', () => {
+  const earlier = settled(['web', 'api', 'old']);
+  const saved = { desired: earlier.desired(), configuration: earlier.configuration };
+  const start = (ready: boolean) => {
+    const state = clusterState({ saved });
+    state.applyNodes(nodes(...ALL.map((name) => rawNode(name, { ready }))));
+    state.applyServices(services(rawService('web'), rawService('api', { ips: ['192.0.2.99'] })));
+    state.applyEndpointSlices(slices(rawSlice('web', ['node-a'], { ready: false }), rawSlice('api', [])));
+    const [update] = updatesOf(state);
+    assert.ok(update?.type === 'complete');
+    return update.desired.services.map(({ name }) => name);
+  };
+  assert.deepEqual(start(false), ['default/web']);
+  assert.deepEqual(start(true), []);
 });
 
 test('a service deleted while all nodes are lost is withdrawn', () => {

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { clusterState, nodes, rawNode, rawService, rawSlice, services, slices } from './source_sample.js';
 
-const ROUNDS = 4_000;
+const ROUNDS = 1_500;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

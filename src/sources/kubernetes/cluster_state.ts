@@ -14,6 +14,7 @@ import type {
 } from '../../kubernetes/types.js';
 import type { Configuration, ConfigurationProblem } from '../../metallb/types.js';
 import { JudgedConfiguration } from './judged_configuration.js';
+import type { SavedState } from './saved_state.js';
 import { SlicesByService } from './slices_by_service.js';
 import type { ConfigurationInForce, SourceUpdate } from './types.js';
 
@@ -26,8 +27,8 @@ export interface ClusterStateOptions {
   /** Cordoned nodes own something only where no other node may. */
   readonly drainOnCordon: boolean;
   readonly probing: Probing;
-  /** In force until the cluster has a valid configuration; as it was saved. Default: none. */
-  readonly lastGood?: Configuration | null;
+  /** As it was before the start: for what is wrong in the cluster by now, or seems to be. Default: nothing is known. */
+  readonly saved?: SavedState | null;
 }
 
 export interface Outcome {
@@ -66,7 +67,10 @@ export class ClusterState {
 
   constructor(options: ClusterStateOptions) {
     this.#options = options;
-    this.#configuration = new JudgedConfiguration(options.namespace, options.lastGood ?? null);
+    const { namespace, saved } = options;
+    this.#configuration = new JudgedConfiguration(namespace, saved?.configuration ?? null);
+    for (const service of saved?.desired.services ?? [])
+      this.#announcements.set(service.name, announcementBefore(service));
   }
 
   /** Of type LoadBalancer, of our class, with an address. */
@@ -74,7 +78,7 @@ export class ClusterState {
     return this.#services;
   }
 
-  /** Of each of `services`, as of the last `settle`. */
+  /** Of each of `services`, as of the last `settle`; what was saved, before the first. */
   get announcements(): ReadonlyMap<ObjectKey, Announcement> {
     return this.#announcements;
   }
@@ -150,6 +154,7 @@ export class ClusterState {
       this.#view = { configuration, nodes: new Map(this.#nodes), ignoreExcludeLB: this.#options.ignoreExcludeLB };
       this.#viewTouched = false;
       for (const key of this.#services.keys()) this.#touched.add(key);
+      if (isFirst) for (const key of this.#announcements.keys()) this.#touched.add(key);
     }
     const lastResortChanged = this.#settleReadiness();
     const { changed, removed } = this.#settleServices(this.#view);
@@ -227,6 +232,12 @@ export class ClusterState {
     this.#touched.clear();
     return { changed, removed };
   }
+}
+
+/** What was announced before the start; who was refused and why is not known any more. */
+function announcementBefore(desired: DesiredService): Announcement {
+  const { addresses, nodes } = desired;
+  return { addresses, eligible: nodes ?? [], refused: new Map(), reason: null, advertisements: [], desired };
 }
 
 function isToBeHeld(before: Announcement | undefined, now: Announcement | null): boolean {

@@ -86,7 +86,7 @@ export class KubernetesSource {
     return this.#state.services;
   }
 
-  /** What follows for each of `services`. */
+  /** What follows for each of `services`; what was saved, before the first update. */
   get announcements(): ReadonlyMap<ObjectKey, Announcement> {
     return this.#state.announcements;
   }
@@ -100,7 +100,7 @@ export class KubernetesSource {
     return this.#state.configuration;
   }
 
-  /** All that `onUpdate` has told so far, put together; empty before the first update. */
+  /** All that `onUpdate` has told so far, put together; what was saved, before the first update. */
   desired(): DesiredState {
     return this.#state.desired();
   }
