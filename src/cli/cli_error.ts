@@ -24,6 +24,6 @@ export function describeError(error: unknown): ErrorReport {
   if (error.code === 'ERR_CONFIG') return { text: error.message, exitCode: EXIT_USAGE };
   return {
     text: `arpeggio: ${error.message} [${error.code}]`,
-    exitCode: error.code === 'ERR_INVALID_ARGUMENT' ? EXIT_USAGE : EXIT_FAILURE,
+    exitCode: ['ERR_INVALID_ARGUMENT', 'ERR_KUBECONFIG'].includes(error.code) ? EXIT_USAGE : EXIT_FAILURE,
   };
 }

@@ -7,10 +7,20 @@ import { drainCommand, undrainCommand } from './drain.js';
 import { labCommand } from './lab.js';
 import { moveCommand } from './move.js';
 import { runCommand } from './run.js';
+import { speakerCommand } from './speaker.js';
 import { statusCommand } from './status.js';
 
 // A command's file holds its options and loads the rest within its action, so that help costs next to nothing.
-const COMMANDS = [runCommand, statusCommand, drainCommand, undrainCommand, moveCommand, cleanupCommand, labCommand];
+const COMMANDS = [
+  runCommand,
+  speakerCommand,
+  statusCommand,
+  drainCommand,
+  undrainCommand,
+  moveCommand,
+  cleanupCommand,
+  labCommand,
+];
 
 function program(): Command {
   const root = new Command('arpeggio')
@@ -28,6 +38,7 @@ Exit codes: 0 fine, 1 failed, 2 bad command line or configuration.
 
 Examples:
   arpeggio run --config arpeggio.yaml    speak for the service IPs of a file
+  arpeggio speaker --node-name NODE      the same for the services of a Kubernetes cluster
   arpeggio status                        who answers for what, since when, why
   arpeggio drain                         give the service IPs to the other nodes, without a lost packet
   arpeggio cleanup                       after a stop: take the service IPs off this node

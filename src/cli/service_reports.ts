@@ -2,7 +2,7 @@
 import type { Announcement, RefusalCode } from '../eligibility/types.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import { type Address, AddressError, parseAddress } from '../net/address.js';
-import type { ServiceAnnouncement } from '../records/service_l2_statuses.js';
+import type { AnnouncedAddress, ServiceAnnouncement } from '../records/service_l2_statuses.js';
 import type { Effect } from '../speaker.js';
 import type { SpeakerView } from './status_report.js';
 
@@ -127,21 +127,18 @@ export class ServiceReports {
     const { speaker, usable, iso } = this.#options;
     const open = usable();
     const interfaces = new Set<string>();
-    const addresses: Address[] = [];
-    let sinceMs = 0;
-    let reason = '';
+    const addresses: AnnouncedAddress[] = [];
     for (const address of ingress.flatMap(readable)) {
       const answered = (speaker.claims.get(address) ?? []).filter(
         (claim) => claim.answered && open.has(claim.interfaceName),
       );
       const [first] = answered;
       if (!first) continue;
-      addresses.push(address);
+      addresses.push({ address, since: iso(first.sinceMs), reason: first.reason });
       for (const { interfaceName } of answered) interfaces.add(interfaceName);
-      if (reason === '' || first.sinceMs > sinceMs) ({ reason, sinceMs } = first);
     }
     if (addresses.length === 0) return null;
-    return { interfaces: [...interfaces], addresses, reason, since: iso(sinceMs) };
+    return { interfaces: [...interfaces], addresses };
   }
 
   #tellConflict({ address, interfaceName, rivalMac }: Extract<Effect, { type: 'changed' }>): void {

@@ -4,6 +4,7 @@ import type { Api, Lease } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import type { Address } from '../net/address.js';
 import { ADDRESS_ANNOTATION, OWNER, ownerLeaseName, RECORD_LABEL } from './names.js';
+import { isOlder } from './resource_version.js';
 import { type Owning, termToWrite } from './record_rules.js';
 import { microTime } from './session.js';
 import type { OwnershipRecord } from './types.js';
@@ -105,7 +106,9 @@ export class OwnershipRecords {
 
   /** @returns the record if it says something new */
   #keep(address: Address, lease: Lease): OwnershipRecord | null {
-    const before = this.#known.get(address)?.record;
+    const known = this.#known.get(address);
+    if (known && isOlder(lease.resourceVersion, known.resourceVersion)) return null;
+    const before = known?.record;
     const record = { address, node: lease.holder || null, term: lease.transitions };
     this.#known.set(address, { record, resourceVersion: lease.resourceVersion });
     return before && before.node === record.node && before.term === record.term ? null : record;

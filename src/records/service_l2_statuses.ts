@@ -5,31 +5,35 @@ import { Reflector } from '../kubernetes/reflector.js';
 import type { Changes, CustomResource, ObjectKey } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { l2StatusName, labelValue } from './names.js';
+import { isOlder } from './resource_version.js';
 import { WriteQueue } from './write_queue.js';
 
 const API_VERSION = 'metallb.io/v1beta1';
 const NODE_LABEL = 'metallb.io/node';
 const SERVICE_LABEL = 'metallb.io/service-name';
 const NAMESPACE_LABEL = 'metallb.io/service-namespace';
-const ADDRESSES_ANNOTATION = 'arpeggio.io/addresses';
-const REASON_ANNOTATION = 'arpeggio.io/reason';
-const SINCE_ANNOTATION = 'arpeggio.io/since';
 
 /** How a service is announced by this node. */
 export interface ServiceAnnouncement {
   /** In the node's order. */
   readonly interfaces: readonly string[];
-  readonly addresses: readonly string[];
-  /** Why this node has them. */
-  readonly reason: string;
+  readonly addresses: readonly AnnouncedAddress[];
+}
+
+export interface AnnouncedAddress {
+  readonly address: string;
   /** RFC 3339. */
   readonly since: string;
+  /** Why it is this node that announces it. */
+  readonly reason: string;
 }
 
 interface Observed {
   readonly name: string;
+  readonly resourceVersion: string;
   readonly service: ObjectKey;
   readonly interfaces: string;
+  /** Empty also where MetalLB's own definition is installed, which has no such field. */
   readonly addresses: string;
 }
 
@@ -127,6 +131,8 @@ export class ServiceL2Statuses {
   #onChange(changes: Changes<Observed>): void {
     for (const [key, observed] of changes) {
       const before = this.#services.get(key);
+      const known = before && this.#observed.get(before.service)?.get(before.name);
+      if (observed && known && isOlder(observed.resourceVersion, known.resourceVersion)) continue;
       if (before) this.#forget(before.service, before.name);
       this.#services.delete(key);
       if (observed) {
@@ -182,41 +188,22 @@ export class ServiceL2Statuses {
         [SERVICE_LABEL]: labelValue(serviceName),
         [NAMESPACE_LABEL]: labelValue(serviceNamespace),
       },
-      annotations: annotationsOf(wanted),
     };
-    const status = this.#statusOf(service, wanted);
-    const body = { apiVersion: API_VERSION, kind: 'ServiceL2Status', metadata, spec: {}, status };
-    let raw: unknown;
+    const body = { apiVersion: API_VERSION, kind: 'ServiceL2Status', metadata, spec: {} };
     try {
-      raw = await api.create(this.#path, body);
+      await api.create(this.#path, body);
     } catch (error) {
       if (!isConflict(error)) throw error;
-      return this.#update(service, name, wanted);
     }
-    // Where status is a subresource, as in MetalLB's own CRD, it was left out.
-    if (!(raw as { status?: { node?: string } }).status?.node) {
-      raw = await api.patch(`${this.#path}/${name}/status`, { status });
-    }
-    this.#keep(raw);
+    // Status is a subresource: it was left out.
+    return this.#update(service, name, wanted);
   }
 
   async #update(service: ObjectKey, name: string, wanted: ServiceAnnouncement): Promise<void> {
     const { api } = this.#options;
     const status = this.#statusOf(service, wanted);
-    const known = this.#observed.get(service)?.get(name);
-    let raw: unknown = null;
     try {
-      if (known?.addresses !== wanted.addresses.join()) {
-        raw = await api.patch(`${this.#path}/${name}`, { metadata: { annotations: annotationsOf(wanted) }, status });
-      }
-      if (!raw || !sameInterfaces(raw, wanted)) {
-        raw = await api.patch(`${this.#path}/${name}/status`, { status }).catch((error: unknown) => {
-          if (!isNotFound(error)) throw error;
-          // Without a status subresource.
-          return api.patch(`${this.#path}/${name}`, { status });
-        });
-      }
-      this.#keep(raw);
+      this.#keep(await api.patch(`${this.#path}/${name}/status`, { status }));
     } catch (error) {
       if (!isNotFound(error)) throw error;
       this.#forget(service, name);
@@ -242,13 +229,14 @@ export class ServiceL2Statuses {
     this.#observed.set(service, (this.#observed.get(service) ?? new Map()).set(name, projected.value));
   }
 
-  #statusOf(service: ObjectKey, { interfaces }: ServiceAnnouncement): object {
+  #statusOf(service: ObjectKey, { interfaces, addresses }: ServiceAnnouncement): object {
     const [serviceNamespace = '', serviceName = ''] = service.split('/');
     return {
       node: this.#options.node,
       serviceName,
       serviceNamespace,
       interfaces: interfaces.map((name) => ({ name })),
+      addresses,
     };
   }
 }
@@ -257,33 +245,27 @@ function ofNode(node: string): { labelSelector: string } {
   return { labelSelector: `${NODE_LABEL}=${labelValue(node)}` };
 }
 
-function annotationsOf({ addresses, reason, since }: ServiceAnnouncement): Record<string, string> {
-  return { [ADDRESSES_ANNOTATION]: addresses.join(), [REASON_ANNOTATION]: reason, [SINCE_ANNOTATION]: since };
-}
-
 function isSame(observed: Observed, { interfaces, addresses }: ServiceAnnouncement): boolean {
-  return observed.interfaces === interfaces.join() && observed.addresses === addresses.join();
-}
-
-function sameInterfaces(raw: unknown, { interfaces }: ServiceAnnouncement): boolean {
-  return observe(raw)?.value.interfaces === interfaces.join();
+  if (observed.interfaces !== interfaces.join()) return false;
+  return observed.addresses === '' || observed.addresses === addresses.map(({ address }) => address).join();
 }
 
 interface Status {
   readonly serviceName?: string;
   readonly serviceNamespace?: string;
   readonly interfaces?: readonly { readonly name?: string }[];
+  readonly addresses?: readonly { readonly address?: string }[];
 }
 
 function observe(raw: unknown): { key: ObjectKey; value: Observed } | null {
   const projected = projectCustomResource(raw);
   if (!projected) return null;
   const { key, value } = projected;
-  const { name, labels } = value satisfies CustomResource;
+  const { name, labels, resourceVersion } = value satisfies CustomResource;
   const status = (value.status ?? {}) as Status;
-  const annotations = (raw as { metadata?: { annotations?: Record<string, string> } }).metadata?.annotations ?? {};
   const namespace = status.serviceNamespace ?? labels[NAMESPACE_LABEL] ?? '';
   const service = `${namespace}/${status.serviceName ?? labels[SERVICE_LABEL] ?? ''}`;
   const interfaces = (status.interfaces ?? []).map((entry) => entry.name ?? '').join();
-  return { key, value: { name, service, interfaces, addresses: annotations[ADDRESSES_ANNOTATION] ?? '' } };
+  const addresses = (status.addresses ?? []).map((entry) => entry.address ?? '').join();
+  return { key, value: { name, resourceVersion, service, interfaces, addresses } };
 }

@@ -70,7 +70,7 @@ test('--version is the version of the package', async () => {
 test('--help lists the commands and shows examples, of commands too', async () => {
   const { code, stdout } = await arpeggio('--help');
   assert.equal(code, 0);
-  for (const command of ['run', 'status', 'drain', 'undrain', 'move', 'cleanup', 'lab'])
+  for (const command of ['run', 'speaker', 'status', 'drain', 'undrain', 'move', 'cleanup', 'lab'])
     assert.match(stdout, new RegExp(`^  ${command} `, 'm'));
   assert.match(stdout, /^Examples:$/m);
   const help = await arpeggio('cleanup', '--help');

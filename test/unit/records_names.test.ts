@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAddress } from '../../src/net/address.js';
 import { l2StatusName, labelValue, ownerLeaseName, sessionLeaseName } from '../../src/records/names.js';
+import { isOlder } from '../../src/records/resource_version.js';
 
 const RFC1123 = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
@@ -33,4 +34,16 @@ test('the ServiceL2Status of a service on a node has the same name after a resta
   assert.equal(l2StatusName('default/web', 'host-a'), l2StatusName('default/web', 'host-a'));
   assert.notEqual(l2StatusName('default/web', 'host-a'), l2StatusName('default/web', 'host-b'));
   assert.match(l2StatusName('default/web', 'host-a'), /^l2-[0-9a-f]{10}$/);
+});
+
+test('an older state of an object is told from a newer one, and what cannot be compared is news', () => {
+  assert.ok(isOlder('9', '10'));
+  assert.ok(isOlder('18446744073709551614', '18446744073709551615'));
+  for (const [a, b] of [
+    ['10', '10'],
+    ['10', '9'],
+    ['', '9'],
+    ['x', '9'],
+  ] as const)
+    assert.ok(!isOlder(a, b));
 });

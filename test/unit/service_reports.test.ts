@@ -80,7 +80,11 @@ describe('what the cluster is told of a service', () => {
     assert.equal(told.length, 0, 'gathered');
     await sleep(GATHERED_MS);
     const reason = 'nobody else used it';
-    assert.deepEqual(told, [{ interfaces: ['eth0', 'eth1'], addresses: [V4, V6], reason, since: 'at 7' }]);
+    const addresses = [
+      { address: V4, since: 'at 5', reason },
+      { address: V6, since: 'at 7', reason },
+    ];
+    assert.deepEqual(told, [{ interfaces: ['eth0', 'eth1'], addresses }]);
     assert.deepEqual(events, ['Normal nodeAssigned: announcing from node "host-a" with protocol "layer2"']);
     state.usable = new Set(['eth1']);
     reports.markAll();

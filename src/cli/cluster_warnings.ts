@@ -1,0 +1,54 @@
+// What is wrong between this node and the cluster, in sentences.
+import type { ReflectorStatus } from '../kubernetes/types.js';
+import type { Logger } from '../log.js';
+import type { ConfigurationProblem } from '../metallb/types.js';
+import type { SourceStatus } from '../sources/kubernetes/types.js';
+
+const MAX_SHOWN = 20;
+
+export interface WarningsInput {
+  /** Where what is in force comes from. */
+  readonly wish: 'none' | 'saved' | 'cluster';
+  readonly source: SourceStatus;
+  readonly problems: readonly ConfigurationProblem[];
+  readonly records: ReflectorStatus;
+  readonly pendingRecords: number;
+  /** Sentences on nodes whose heartbeats do not arrive. */
+  readonly unheard: readonly string[];
+}
+
+export function clusterWarnings({ wish, source, problems, records, pendingRecords, unheard }: WarningsInput): string[] {
+  const warnings: string[] = [];
+  if (wish === 'saved')
+    warnings.push('what is announced comes from the state on disk; the API server has told nothing yet');
+  const waiting = new Map<string, string[]>();
+  for (const [kind, { state, reason }] of [...Object.entries(source.reflectors), ['leases', records] as const]) {
+    if (state !== 'waiting') continue;
+    const cause = causeOf(reason ?? 'the reason is not known');
+    waiting.set(cause, [...(waiting.get(cause) ?? []), kind]);
+  }
+  for (const [reason, kinds] of waiting) {
+    warnings.push(`${kinds.join(', ')} cannot be read from the API server, so what is known stays in force: ${reason}`);
+  }
+  if (pendingRecords > 0) warnings.push(`${pendingRecords} ownership records are not written yet`);
+  if (source.configuration === 'last-good')
+    warnings.push('the pools and advertisements in the cluster have mistakes; the last good ones are in force');
+  warnings.push(...problems.slice(0, MAX_SHOWN).map(problemText), ...unheard);
+  return warnings;
+}
+
+export function logProblems(log: Logger, problems: readonly ConfigurationProblem[]): void {
+  if (problems.length === 0) log.info('the pools and advertisements are valid again');
+  for (const problem of problems.slice(0, MAX_SHOWN)) {
+    log[problem.severity === 'error' ? 'error' : 'warn']({ reason: problem.reason }, problemText(problem));
+  }
+}
+
+/** Without the request, which differs where the trouble is the same. */
+function causeOf(reason: string): string {
+  return reason.replace(/^[A-Z]+ \/\S*: /, '');
+}
+
+function problemText({ kind, namespace, name, path, message }: ConfigurationProblem): string {
+  return `${kind} ${namespace}/${name}${path && `: ${path}`}: ${message}`;
+}

@@ -1,0 +1,246 @@
+// A node of a Kubernetes cluster: source -> speaker -> what the cluster is told.
+import { join } from 'node:path';
+import { monotonicMs, WallTime } from '../clock.js';
+import type { ApiClient } from '../kubernetes/api_client.js';
+import { EventRecorder } from '../kubernetes/events.js';
+import type { Service } from '../kubernetes/types.js';
+import type { Logger } from '../log.js';
+import type { ConfigurationProblem } from '../metallb/types.js';
+import { Records } from '../records/records.js';
+import { ServiceL2Statuses } from '../records/service_l2_statuses.js';
+import { KubernetesSource } from '../sources/kubernetes/kubernetes_source.js';
+import { StateFile } from '../sources/kubernetes/state_file.js';
+import type { SourceUpdate } from '../sources/kubernetes/types.js';
+import type { Effect } from '../speaker.js';
+import { ClusterPeers } from './cluster_peers.js';
+import { clusterWarnings, logProblems } from './cluster_warnings.js';
+import { NodeProcess } from './node_process.js';
+import { OwnershipReports } from './ownership_reports.js';
+import { ServiceReports } from './service_reports.js';
+import { drainedStateFile, type SpeakerSettings } from './speaker_settings.js';
+
+const HEARTBEAT = { intervalMs: 50, multiplier: 3 };
+const LOOK_MS = 1_000;
+const RESTORE_LOOK_MS = 100;
+/** How long the API server may take to tell everything before what is on disk is used; at once if it cannot be reached. */
+const RESTORE_AFTER_MS = 5_000;
+/** After the start, and then as often, one node takes away what nobody else will. */
+const TIDY_FIRST_MS = 30_000;
+const TIDY_EVERY_MS = 600_000;
+/** What is still written at a stop, each for as long at most. */
+const LAST_WRITES_MS = 1_000;
+
+export interface SpeakerNodeOptions {
+  readonly settings: SpeakerSettings;
+  readonly api: ApiClient;
+  /** Of the pools and of our Leases. */
+  readonly namespace: string;
+  readonly keys: readonly Uint8Array[];
+  readonly log: Logger;
+}
+
+export class SpeakerNode {
+  readonly #options: SpeakerNodeOptions;
+  readonly #log: Logger;
+  readonly #wallTime = new WallTime();
+  readonly #process: NodeProcess;
+  readonly #source: KubernetesSource;
+  readonly #stateFile: StateFile;
+  readonly #records: Records;
+  readonly #statuses: ServiceL2Statuses;
+  readonly #recorder: EventRecorder;
+  readonly #reports: ServiceReports;
+  readonly #ownership: OwnershipReports;
+  readonly #peers: ClusterPeers;
+  #problems: readonly ConfigurationProblem[] = [];
+  /** none: nothing is known yet; saved: from disk; cluster: from the API server. */
+  #wish: 'none' | 'saved' | 'cluster' = 'none';
+  #startedMs = 0;
+  #tidyMs = 0;
+  #look: NodeJS.Timeout | undefined;
+  #restore: NodeJS.Timeout | undefined;
+
+  /** @throws {ArpeggioError} ERR_NO_CAP_NET_RAW, ERR_SYSTEM */
+  constructor(options: SpeakerNodeOptions) {
+    const { settings, api, namespace, keys, log } = options;
+    const { node, cluster, interfaces, stateDir } = settings;
+    this.#options = options;
+    this.#log = log.child({ module: 'kubernetes' });
+    this.#process = new NodeProcess({
+      settings: { node, cluster, interfaces, serve: 'none', heartbeat: { ...HEARTBEAT, keys } },
+      stateFile: drainedStateFile(stateDir),
+      log,
+      warnings: () => this.#warnings(),
+      onEffects: (effects) => this.#onEffects(effects),
+      onUsable: () => this.#reports?.markAll(),
+    });
+    const { speaker } = this.#process;
+    this.#peers = new ClusterPeers({ node, peers: () => speaker.interfaces.flatMap((name) => speaker.peers(name)) });
+    this.#source = new KubernetesSource({
+      ...settings,
+      api,
+      namespace,
+      log,
+      onUpdate: (update) => this.#onUpdate(update),
+      onProblems: (problems) => {
+        this.#problems = problems;
+        logProblems(this.#log, problems);
+      },
+    });
+    this.#stateFile = new StateFile({ path: join(stateDir, 'kubernetes.json'), log: this.#log });
+    this.#records = new Records({
+      api,
+      namespace,
+      node,
+      log,
+      isHeard: (name) => this.#peers.isHeard(name),
+      onRecords: () => {},
+      onSessions: (live) => this.#log.debug({ live }, 'other speakers whose session lasts'),
+    });
+    this.#statuses = new ServiceL2Statuses({ api, namespace, node, log });
+    this.#recorder = new EventRecorder({ api, component: 'arpeggio-speaker', node, log: this.#log });
+    this.#reports = new ServiceReports({
+      node,
+      speaker,
+      usable: () => this.#process.usable,
+      services: () => this.#source.services,
+      announcements: () => this.#source.announcements,
+      statuses: this.#statuses,
+      event: (service, type, reason, message) => this.#event(service, type, reason, message),
+      isSpokesman: () => this.#peers.isSpokesman,
+      iso: (ms) => this.#wallTime.iso(ms),
+    });
+    this.#ownership = new OwnershipReports({ node, speaker, records: this.#records });
+  }
+
+  get process(): NodeProcess {
+    return this.#process;
+  }
+
+  start(): void {
+    this.#startedMs = monotonicMs();
+    this.#tidyMs = this.#startedMs + TIDY_FIRST_MS;
+    this.#process.start(null);
+    this.#records.start();
+    this.#statuses.start();
+    this.#source.start();
+    this.#look = setInterval(() => this.#onLook(), LOOK_MS);
+    this.#restore = setInterval(() => this.#restoreIfDue(monotonicMs()), RESTORE_LOOK_MS);
+  }
+
+  /** Hands everything over, tells the cluster that this node announces nothing, and ends. */
+  async stop(hurry: AbortSignal): Promise<void> {
+    await this.#process.leave(hurry);
+    clearInterval(this.#look);
+    clearInterval(this.#restore);
+    this.#reports.end();
+    await Promise.all([
+      this.#source.stop(),
+      this.#stateFile.close(),
+      this.#statuses
+        .stop(LAST_WRITES_MS)
+        .catch((error: unknown) => this.#log.debug({ err: error }, 'ServiceL2Status objects of this node are left')),
+      this.#records.stop(LAST_WRITES_MS),
+    ]);
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#look);
+    clearInterval(this.#restore);
+    this.#reports.end();
+    return this.#process.close();
+  }
+
+  #onUpdate(update: SourceUpdate): void {
+    const { desired: known } = this.#process.speaker;
+    if (update.type === 'last-resort') this.#process.setLastResort(update.nodes);
+    else if (update.type === 'services') {
+      this.#process.changeServices(update.changed, update.removed);
+      this.#reports.mark([...update.changed.map(({ name }) => name), ...update.removed]);
+      if (update.removed.length > 0 || known.size > 0) this.#ownership.onDesired();
+    } else {
+      if (this.#wish !== 'cluster') this.#tellInForce(update.desired.services.length);
+      this.#wish = 'cluster';
+      this.#process.desire(update.desired);
+      this.#reports.markAll();
+      this.#ownership.onDesired();
+    }
+    this.#stateFile.changed(() => ({ desired: this.#source.desired(), configuration: this.#source.configuration }));
+  }
+
+  #onEffects(effects: readonly Effect[]): void {
+    this.#reports.onEffects(effects);
+    this.#ownership.onEffects(effects);
+  }
+
+  #onLook(): void {
+    const nowMs = monotonicMs();
+    this.#peers.look(this.#records.live, nowMs);
+    for (const node of this.#peers.takeGone()) if (this.#peers.isSpokesman) this.#statuses.clear(node);
+    for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
+    this.#reports.lookForFailures();
+    if (this.#wish !== 'cluster' || !this.#process.health().ok) return;
+    this.#statuses.complete();
+    if (nowMs < this.#tidyMs) return;
+    this.#tidyMs = nowMs + TIDY_EVERY_MS;
+    const { desired } = this.#process.speaker;
+    const { nodes } = this.#source;
+    if (this.#peers.isSpokesman && this.#source.status.synced)
+      this.#records.tidy(
+        (address) => desired.has(address),
+        (name) => nodes.has(name),
+      );
+  }
+
+  /** Once at most. */
+  #restoreIfDue(nowMs: number): void {
+    if (this.#wish !== 'none') {
+      clearInterval(this.#restore);
+      return;
+    }
+    const reflectors = Object.values(this.#source.status.reflectors);
+    const away = reflectors.some(({ synced, state }) => !synced && state === 'waiting');
+    if (!away && nowMs - this.#startedMs < RESTORE_AFTER_MS) return;
+    clearInterval(this.#restore);
+    const saved = this.#stateFile.load();
+    if (saved === null) return;
+    this.#wish = 'saved';
+    this.#log.warn(
+      { services: saved.desired.services.length },
+      'the API server has not told what to announce; what it said before the start is in force',
+    );
+    this.#process.desire(saved.desired);
+  }
+
+  #tellInForce(services: number): void {
+    const { settings, api } = this.#options;
+    this.#log.info({ services, server: api.server }, `${settings.node} speaks for ${services} services`);
+  }
+
+  #tellUnheard(node: string): void {
+    this.#log.warn({ node }, `${this.#peers.unheardText(node)}`);
+    const object = {
+      kind: 'Node',
+      apiVersion: 'v1',
+      namespace: '',
+      name: node,
+      uid: this.#source.nodes.get(node)?.uid ?? '',
+    };
+    this.#recorder.event(object, 'Warning', 'HeartbeatsMissing', this.#peers.unheardText(node));
+  }
+
+  #event({ namespace, name, uid }: Service, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#recorder.event({ kind: 'Service', apiVersion: 'v1', namespace, name, uid }, type, reason, message);
+  }
+
+  #warnings(): string[] {
+    return clusterWarnings({
+      wish: this.#wish,
+      source: this.#source.status,
+      problems: this.#problems,
+      records: this.#records.status,
+      pendingRecords: this.#records.pending,
+      unheard: this.#peers.unheard.map((node) => this.#peers.unheardText(node)),
+    });
+  }
+}
