@@ -53,6 +53,14 @@ export class ApiClient implements Api {
     return this.send('GET', path, request, request.body);
   }
 
+  /**
+   * A list, or a page of it: `onItem` is given the items as they come, the answer has none. An answer may turn out to be cut off
+   * after items were given. What onItem throws ends the request.
+   */
+  list(path: string, request: ApiRequest, onItem: (item: unknown) => void): Promise<unknown> {
+    return this.send('GET', path, request, undefined, onItem);
+  }
+
   create(path: string, body: unknown, request: ApiRequest = {}): Promise<unknown> {
     return this.send('POST', path, request, body);
   }
@@ -87,7 +95,13 @@ export class ApiClient implements Api {
     this.credentials.close();
   }
 
-  private async send(method: string, path: string, request: ApiRequest, body: unknown): Promise<unknown> {
+  private async send(
+    method: string,
+    path: string,
+    request: ApiRequest,
+    body: unknown,
+    onItem?: (item: unknown) => void,
+  ): Promise<unknown> {
     const until = monotonicMs() + (request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const text = body === undefined ? undefined : JSON.stringify(body);
     for (let attempts = 1; ; attempts += 1) {
@@ -97,6 +111,7 @@ export class ApiClient implements Api {
             ...common,
             timeoutMs: Math.max(1, Math.ceil(until - monotonicMs())),
             ...(text !== undefined && { body: text }),
+            ...(onItem && { onItem }),
             ...(request.contentType && { contentType: request.contentType }),
           }),
         );

@@ -5,9 +5,10 @@ import { wallMs } from '../clock.js';
 import { ApiError, type LocalReason, retryAfterMs, statusError, transportError } from './api_error.js';
 import type { Access } from './credentials.js';
 import { LineSplitter } from './line_splitter.js';
+import { ListSplitter } from './list_splitter.js';
 
-/** More than a page of a list can have; a server that sends more is not the API server. */
-const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** A server that sends more than that as one object is not the API server. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Even what goes on for minutes begins at once. */
 const FIRST_BYTE_MS = 30_000;
@@ -26,6 +27,8 @@ export interface ExchangeOptions {
 /** For the whole of an answer. */
 export interface WholeOptions extends ExchangeOptions {
   readonly timeoutMs: number;
+  /** Of a list: is given each item as it comes, also of an answer that turns out to be cut off. */
+  readonly onItem?: (item: unknown) => void;
 }
 
 export interface LinesOptions extends ExchangeOptions {
@@ -39,29 +42,53 @@ export interface LinesOptions extends ExchangeOptions {
   readonly onLines: (lines: readonly string[]) => void;
 }
 
-/** Sends a request, resolves with the parsed answer. @throws ApiError */
+/** Sends a request, resolves with the parsed answer; of a list with `onItem`, without its items. @throws ApiError */
 export function exchange(options: WholeOptions): Promise<unknown> {
   const what = `${options.method} ${options.path}`;
   return send(options, what, (response, settle, arm) => {
     arm(options.timeoutMs, `no complete answer within ${options.timeoutMs} ms`);
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    response.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      chunks.push(chunk);
-      if (bytes > MAX_ANSWER_BYTES) settle(malformed(what, `the answer has more than ${MAX_ANSWER_BYTES} bytes`));
-    });
+    const status = response.statusCode ?? 0;
+    const good = status >= 200 && status <= 299;
+    const body = good && options.onItem ? new ListSplitter(options.onItem) : new WholeBody();
+    const guarded = guard(what, settle);
+    response.on('data', (chunk: Buffer) => guarded(() => body.push(chunk)));
     response.on('end', () => {
       if (!response.complete) return settle(truncated(what));
-      const text = Buffer.concat(chunks, bytes).toString();
-      const status = response.statusCode ?? 0;
-      if (status < 200 || status > 299)
-        return settle(statusError(what, status, parsed(text) ?? text, waitOf(response)));
-      const value = parsed(text);
-      if (value === undefined) return settle(malformed(what, 'the answer is not JSON'));
-      settle(null, value);
+      if (good) return guarded(() => settle(null, body.end()));
+      const text = body instanceof WholeBody ? body.text() : '';
+      settle(statusError(what, status, parsed(text) ?? text, waitOf(response)));
     });
   });
+}
+
+class WholeBody {
+  private readonly chunks: Buffer[] = [];
+  private bytes = 0;
+
+  push(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.bytes > MAX_ANSWER_BYTES) throw new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`);
+    this.chunks.push(chunk);
+  }
+
+  text(): string {
+    return Buffer.concat(this.chunks, this.bytes).toString();
+  }
+
+  end(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
+/** What is thrown at work on an answer ends the exchange. */
+function guard(what: string, settle: Settle): (work: () => void) => void {
+  return (work) => {
+    try {
+      work();
+    } catch (error) {
+      settle(error instanceof ApiError ? error : malformed(what, (error as Error).message));
+    }
+  };
 }
 
 /** Sends a request, hands over the lines of the answer as they come; resolves when the server has ended it. @throws ApiError */
@@ -82,13 +109,7 @@ export async function exchangeLines(options: LinesOptions): Promise<void> {
     }
     const splitter = new LineSplitter();
     arm(idleTimeoutMs, silent);
-    const guarded = (work: () => void) => {
-      try {
-        work();
-      } catch (error) {
-        settle(error instanceof ApiError ? error : malformed(what, (error as Error).message));
-      }
-    };
+    const guarded = guard(what, settle);
     guarded(options.onOpen);
     response.on('data', (chunk: Buffer) =>
       guarded(() => {

@@ -161,8 +161,19 @@ function annotations(metadata: unknown): Labels {
 }
 
 function labels(value: unknown, wanted: (name: string) => boolean = () => true): Labels {
-  const kept = Object.entries(object(value)).filter(([name, text]) => typeof text === 'string' && wanted(name));
-  return kept.length === 0 ? NONE : (Object.fromEntries(kept) as Labels);
+  const given = object(value);
+  let all = true;
+  let any = false;
+  for (const name in given) {
+    if (typeof given[name] === 'string' && wanted(name)) any = true;
+    else all = false;
+  }
+  if (!any) return NONE;
+  // As it was parsed it takes less room than any copy.
+  if (all) return given as Labels;
+  return Object.fromEntries(
+    Object.entries(given).filter(([name, text]) => typeof text === 'string' && wanted(name)),
+  ) as Labels;
 }
 
 function isAddress(value: unknown): value is string {

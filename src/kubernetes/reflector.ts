@@ -9,7 +9,7 @@ import type { Changes, ObjectKey, Projected, ReflectorStatus } from './types.js'
 import { type ListPage, parseEvent, parsePage, rawKey } from './watch_event.js';
 
 export interface ReflectorOptions<T> {
-  api: Pick<ApiClient, 'get' | 'watch'>;
+  api: Pick<ApiClient, 'list' | 'watch'>;
   /** Of the collection, such as /api/v1/services. */
   path: string;
   query?: { labelSelector?: string; fieldSelector?: string };
@@ -134,28 +134,28 @@ export class Reflector<T> {
       const query: Record<string, string> = { ...this.options.query };
       if (!this.whole) query.limit = String(this.options.pageSize ?? 250);
       if (page) query.continue = page.continue;
-      const answer = await this.page(query);
+      const answer = await this.page(query, (raw) => this.keep(raw, found));
       if (this.stopped) return;
       this.heardMs = monotonicMs();
       this.state = 'listing';
       page = parsePage(answer, this.options.path);
-      for (const raw of page.items) this.keep(raw, found);
     } while (page.continue !== '');
     this.whole = false;
     this.resourceVersion = page.resourceVersion;
     this.adopt(found);
   }
 
-  private async page(query: Readonly<Record<string, string>>): Promise<unknown> {
+  private async page(query: Readonly<Record<string, string>>, onItem: (raw: unknown) => void): Promise<unknown> {
     const further = query.continue !== undefined;
     try {
-      return await this.options.api.get(this.options.path, {
+      const request = {
         query,
         timeoutMs: this.timings.pageTimeoutMs,
         // A list that has begun is not begun anew because the server is busy for a moment.
         retry: further,
         signal: this.abort.signal,
-      });
+      };
+      return await this.options.api.list(this.options.path, request, onItem);
     } catch (error) {
       if (further && isGone(error)) this.whole = true;
       throw error;

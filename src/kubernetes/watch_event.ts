@@ -2,8 +2,8 @@
 import { ApiError, statusError } from './api_error.js';
 import type { ObjectKey } from './types.js';
 
+/** What a list says beside its items. */
 export interface ListPage {
-  readonly items: readonly unknown[];
   readonly resourceVersion: string;
   /** Empty: this was the last page. */
   readonly continue: string;
@@ -30,7 +30,7 @@ export function parsePage(answer: unknown, path: string): ListPage {
   if (typeof resourceVersion !== 'string' || resourceVersion === '' || !(Array.isArray(items) || items === null))
     throw new ApiError(`GET ${path}: the answer is no list`, { status: 0, reason: 'Malformed' });
   const next = metadata?.continue;
-  return { items: items ?? [], resourceVersion, continue: typeof next === 'string' ? next : '' };
+  return { resourceVersion, continue: typeof next === 'string' ? next : '' };
 }
 
 /** @throws ApiError when the line is no event, and with what an ERROR event says (410: the version is too old) */

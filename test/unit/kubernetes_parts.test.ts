@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { isGone, retryAfterMs, statusError, transportError } from '../../src/kubernetes/api_error.js';
 import { LineSplitter } from '../../src/kubernetes/line_splitter.js';
+import { ListSplitter } from '../../src/kubernetes/list_splitter.js';
 import { backoffMs, DEFAULT_TIMINGS, watchSeconds } from '../../src/kubernetes/reflector_timing.js';
 import { same } from '../../src/kubernetes/same.js';
 import { parseEvent, parsePage, rawKey } from '../../src/kubernetes/watch_event.js';
@@ -26,6 +27,48 @@ test('lines are the same however the bytes are cut', () => {
       );
     }),
   );
+});
+
+test('a list falls into its items however the bytes are cut', () => {
+  const item = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue());
+  const around = fc.dictionary(
+    fc.string().filter((name) => !['items', '__proto__'].includes(name)),
+    fc.jsonValue(),
+  );
+  const cuts = fc.array(fc.nat(60), { minLength: 1 });
+  fc.assert(
+    fc.property(around, fc.array(item), around, cuts, fc.boolean(), (first, items, last, lengths, pretty) => {
+      const list = { ...first, items, ...last, metadata: { continue: 'x', items: [1] } };
+      const bytes = Buffer.from(JSON.stringify(list, null, pretty ? 2 : 0));
+      const found: unknown[] = [];
+      const splitter = new ListSplitter((given) => found.push(given));
+      for (let at = 0, index = 0; at < bytes.length; index += 1) {
+        const length = lengths[index % lengths.length]! + 1;
+        splitter.push(bytes.subarray(at, at + length));
+        at += length;
+      }
+      const text = (value: unknown) => JSON.stringify(value);
+      assert.equal(text(found), text(items));
+      const { items: none, metadata } = splitter.end() as typeof list;
+      assert.equal(text([none, metadata]), text([[], list.metadata]));
+    }),
+  );
+});
+
+test('a list that is none, or is cut off, is refused', () => {
+  const read = (text: string) => {
+    const items: unknown[] = [];
+    const splitter = new ListSplitter((item) => items.push(item));
+    splitter.push(Buffer.from(text));
+    return [splitter.end(), items];
+  };
+  assert.deepEqual(read('{"items":null,"x":["items",{}]}'), [{ items: null, x: ['items', {}] }, []]);
+  assert.deepEqual(read('{"items":[{"items":[{}]}]}'), [{ items: [] }, [{ items: [{}] }]]);
+  for (const bad of ['', '{"items":[{}', '{"items":[{},', '{"items":[{"a":1}]', '}{'])
+    assert.throws(() => read(bad), SyntaxError);
+  assert.throws(() => read('{"items":[{a}]}'), SyntaxError);
+  assert.throws(() => read(`{"items":[{"a":"${'x'.repeat(17_000_000)}"`), /an item has more/);
+  assert.throws(() => read(`"${'x'.repeat(1_100_000)}`), /no list/);
 });
 
 test('a line without an end is refused at last', () => {
@@ -89,7 +132,6 @@ test('errors of a Status object, of an ERROR event, of the connection', () => {
 
 test('what is no list and no event is refused', () => {
   assert.deepEqual(parsePage({ metadata: { resourceVersion: '5' }, items: null }, '/x'), {
-    items: [],
     resourceVersion: '5',
     continue: '',
   });
