@@ -32,16 +32,17 @@ class Lists {
   }
 
   readonly api: Api = {
-    get: async (path, request) => {
+    list: async (path, request, onItem) => {
       const kind = path.split('/').at(-1)!;
-      this.asked.push(`${path}?${request?.query?.labelSelector ?? ''}`);
+      this.asked.push(`${path}?${request.query?.labelSelector ?? ''}`);
       while (!this.#lists.has(kind)) {
         await new Promise<void>((resolve, reject) => {
           this.#waiting.set(kind, resolve);
-          request?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+          request.signal?.addEventListener('abort', () => reject(new Error('aborted')));
         });
       }
-      return { metadata: { resourceVersion: '1' }, items: this.#lists.get(kind) };
+      for (const item of this.#lists.get(kind) ?? []) onItem(item);
+      return { metadata: { resourceVersion: '1' }, items: [] };
     },
     watch: (path, _query, { signal, onOpen, onLines }) => {
       const kind = path.split('/').at(-1)!;
