@@ -1,13 +1,16 @@
-import { Claim, type ClaimAction, type ClaimContext } from './claim/claim.js';
-import { type DesiredAddress, type DesiredState, desiredAddresses, type Probing } from './desired/desired.js';
+import type { Claim, ClaimAction, ClaimContext } from './claim/claim.js';
+import type { DesiredAddress, DesiredService, DesiredState, Probing } from './desired/desired.js';
 import type { Peer } from './membership/membership.js';
 import type { Address } from './net/address.js';
 import type { SegmentAction } from './ownership/actions.js';
 import type { Owner } from './ownership/owners.js';
 import { Segment } from './ownership/segment.js';
 import type { Advertisement, NodeState, PeerReport, Table } from './responder/types.js';
+import { sameAdvertisement } from './speaker/advertised.js';
 import type { Effect, SpeakerEvent } from './speaker/events.js';
+import { ServeList } from './speaker/serve_list.js';
 import { Step } from './speaker/step.js';
+import { Wishes } from './speaker/wishes.js';
 import { tableOf } from './table/table.js';
 
 export type { Effect, SpeakerEvent } from './speaker/events.js';
@@ -33,16 +36,12 @@ export interface SpeakerOptions {
 export class Speaker {
   readonly #options: SpeakerOptions;
   #probing: Probing = 'fast';
-  #interfaces: readonly string[] = [];
+  readonly #wishes = new Wishes();
+  #lastResort: ReadonlySet<string> = new Set();
   #usable: ReadonlySet<string> = new Set();
-  #desired: ReadonlyMap<Address, DesiredAddress> = new Map();
-  #claims = new Map<Address, readonly Claim[]>();
   readonly #segments = new Map<string, Segment>();
   readonly #advertised = new Map<string, Advertisement>();
-  /** The `serve` effect from which on an address is in place. */
-  readonly #serveGeneration = new Map<Address, number>();
-  #generation = 0;
-  #servedGeneration = 0;
+  readonly #serving = new ServeList();
   #draining = false;
   #stopping = false;
   #stopped = false;
@@ -59,16 +58,16 @@ export class Speaker {
   }
 
   get desired(): ReadonlyMap<Address, DesiredAddress> {
-    return this.#desired;
+    return this.#wishes.desired;
   }
 
   /** The claims of every desired address, one for each interface it may be announced on. */
   get claims(): ReadonlyMap<Address, readonly Claim[]> {
-    return this.#claims;
+    return this.#wishes.claims;
   }
 
   get interfaces(): readonly string[] {
-    return this.#interfaces;
+    return this.#wishes.interfaces;
   }
 
   get draining(): boolean {
@@ -105,8 +104,8 @@ export class Speaker {
 
   /** Why `move` would do nothing, in words; null where some segment can do it. */
   moveRefusal(address: Address, node: string): string | null {
-    let refusal: string | null = this.#desired.has(address) ? null : `${address} is not a service IP of this node`;
-    for (const { interfaceName } of this.#claims.get(address) ?? []) {
+    let refusal: string | null = this.desired.has(address) ? null : `${address} is not a service IP of this node`;
+    for (const { interfaceName } of this.claims.get(address) ?? []) {
       const reason = this.#segments.get(interfaceName)?.refusal(address, node) ?? null;
       if (reason === null) return null;
       refusal ??= reason;
@@ -137,12 +136,12 @@ export class Speaker {
     this.#claimsDueMs = Math.min(this.#claimsDueMs, step.dueMs);
     if (this.#stopping && [...this.#segments.values()].every(({ left }) => left)) {
       this.#stopped = true;
-      this.#setDesired({ services: [], probing: this.#probing }, this.#interfaces, nowMs);
+      this.#setDesired({ services: [], probing: this.#probing }, this.interfaces, nowMs);
       tableChanged = true;
     }
     tableChanged = this.#liftHolds() || tableChanged;
-    // Nothing else changes what is to be served, and to find out takes a look at every address.
-    const serve = event.type === 'desired' || step.conflictsChanged ? this.#serve() : null;
+    // A stop takes nothing away: late clients still send to this node.
+    const serve = this.#stopped ? null : step.serveEffect(this.#serving, this.claims);
     return [
       ...(serve ? [serve] : []),
       ...this.#publish(tableChanged || step.answersChanged, nowMs),
@@ -156,15 +155,28 @@ export class Speaker {
     switch (event.type) {
       case 'desired':
         this.#setDesired(event.desired, event.interfaces, nowMs);
+        step.desiredChanged = 'all';
         this.#advanceAll(nowMs, step, () => true);
         return true;
+      case 'interfaces':
+        this.#wishes.setInterfaces(event.interfaces, nowMs);
+        this.#wantAll(nowMs);
+        step.desiredChanged = 'all';
+        this.#advanceAll(nowMs, step, () => true);
+        return true;
+      case 'services':
+        return this.#changeServices(event.changed, event.removed, nowMs, step);
+      case 'last-resort':
+        this.#lastResort = new Set(event.nodes);
+        for (const segment of this.#segments.values()) segment.setLastResort(this.#lastResort, nowMs);
+        return false;
       case 'usable':
         this.#usable = event.interfaces;
         for (const [name, segment] of this.#segments) segment.setUsable(event.interfaces.has(name), nowMs);
         this.#advanceAll(nowMs, step, ({ state }) => state === 'waiting' || state === 'probing');
         return false;
       case 'served':
-        this.#servedGeneration = Math.max(this.#servedGeneration, event.generation);
+        this.#serving.served(event.generation);
         this.#advanceAll(nowMs, step, ({ state }) => state === 'probing' || state === 'waiting');
         return false;
       case 'rival':
@@ -207,14 +219,14 @@ export class Speaker {
     const isNew = segment?.members.byMac(peer.mac) === null;
     segment?.peer(peer, nowMs);
     if (!isNew) return;
-    for (const claim of this.#all()) {
+    for (const claim of this.#wishes.all()) {
       if (claim.interfaceName !== peer.interfaceName) continue;
       step.run(claim, () => claim.notForeign(peer.mac, nowMs, this.#contextOf(claim)));
     }
   }
 
   #onRival(event: Extract<SpeakerEvent, { type: 'rival' }>, nowMs: number, step: Step): void {
-    const claim = this.#claimOf(event.address, event.interfaceName);
+    const claim = this.#wishes.claimOf(event.address, event.interfaceName);
     if (!claim) return;
     const segment = this.#segments.get(event.interfaceName);
     // A node of the cluster is no foreign host: the claims settle who owns it.
@@ -231,24 +243,32 @@ export class Speaker {
 
   #setDesired(desired: DesiredState, interfaces: readonly string[], nowMs: number): void {
     this.#probing = desired.probing;
-    this.#interfaces = interfaces;
-    this.#desired = desiredAddresses(desired.services);
-    const previous = this.#claims;
-    this.#claims = new Map();
-    const wanted = new Map(interfaces.map((name) => [name, new Map<Address, DesiredAddress>()]));
-    for (const [address, wish] of this.#desired) {
-      const kept = previous.get(address);
-      const names = wish.interfaces ? interfaces.filter((name) => wish.interfaces?.has(name)) : interfaces;
-      for (const name of names) wanted.get(name)?.set(address, wish);
-      this.#claims.set(
-        address,
-        names.map(
-          (name) => kept?.find(({ interfaceName }) => interfaceName === name) ?? new Claim(address, name, nowMs),
-        ),
-      );
+    this.#wishes.replace(desired.services, interfaces, nowMs);
+    this.#lastResort = new Set(desired.lastResort);
+    this.#wantAll(nowMs);
+  }
+
+  #wantAll(nowMs: number): void {
+    const { interfaces } = this.#wishes;
+    for (const name of this.#segments.keys()) if (!interfaces.includes(name)) this.#segments.delete(name);
+    for (const name of interfaces) {
+      const segment = this.#segmentOf(name, nowMs);
+      segment.setWanted(this.#wishes.allWantedOn(name));
+      segment.setLastResort(this.#lastResort, nowMs);
     }
-    for (const name of this.#segments.keys()) if (!wanted.has(name)) this.#segments.delete(name);
-    for (const [name, addresses] of wanted) this.#segmentOf(name, nowMs).setWanted(addresses);
+  }
+
+  /** Looks at nothing but what is named. @returns whether the table is another */
+  #changeServices(changed: readonly DesiredService[], removed: readonly string[], nowMs: number, step: Step): boolean {
+    const { addresses, selected } = this.#wishes.change(changed, removed, nowMs);
+    step.desiredChanged = addresses;
+    for (const address of addresses) {
+      for (const [name, segment] of this.#segments) segment.want(address, this.#wishes.wantedOn(address, name));
+      for (const claim of this.claims.get(address) ?? []) {
+        step.run(claim, () => claim.advance(nowMs, this.#contextOf(claim)));
+      }
+    }
+    return selected;
   }
 
   #segmentOf(interfaceName: string, nowMs: number): Segment {
@@ -261,8 +281,8 @@ export class Speaker {
       interfaceName,
       intervalMs: heartbeat.intervalMs,
       canTake: (address) => {
-        const claim = this.#claimOf(address, interfaceName);
-        return claim !== null && claim.state !== 'conflict' && this.#isServed(address);
+        const claim = this.#wishes.claimOf(address, interfaceName);
+        return claim !== null && claim.state !== 'conflict' && this.#serving.isServed(address);
       },
     });
     if (this.#draining) made.setDraining(true);
@@ -282,7 +302,7 @@ export class Speaker {
       step.moved(interfaceName, address, action.from, action.to, action.why);
       return;
     }
-    const claim = this.#claimOf(address, interfaceName);
+    const claim = this.#wishes.claimOf(address, interfaceName);
     if (claim) step.run(claim, () => this.#follow(claim, segment.owns(address), action, nowMs));
   }
 
@@ -309,7 +329,7 @@ export class Speaker {
   }
 
   #advanceAll(nowMs: number, step: Step, include: (claim: Claim) => boolean): void {
-    for (const claim of this.#all()) {
+    for (const claim of this.#wishes.all()) {
       if (include(claim)) step.run(claim, () => claim.advance(nowMs, this.#contextOf(claim)));
     }
   }
@@ -317,7 +337,7 @@ export class Speaker {
   /** Thousands of claims are looked at only when one of them may have something to do. */
   #advanceDue(nowMs: number, step: Step): void {
     this.#claimsDueMs = Number.POSITIVE_INFINITY;
-    for (const claim of this.#all()) {
+    for (const claim of this.#wishes.all()) {
       if (claim.dueMs <= nowMs) step.run(claim, () => claim.advance(nowMs, this.#contextOf(claim)));
       this.#claimsDueMs = Math.min(this.#claimsDueMs, claim.dueMs);
     }
@@ -328,17 +348,9 @@ export class Speaker {
       probing: this.#probing,
       mine: this.#segments.get(interfaceName)?.owns(address) ?? false,
       usable: this.#usable.has(interfaceName),
-      served: this.#isServed(address),
+      served: this.#serving.isServed(address),
       random: this.#options.random,
     };
-  }
-
-  #isServed(address: Address): boolean {
-    return (this.#serveGeneration.get(address) ?? Number.POSITIVE_INFINITY) <= this.#servedGeneration;
-  }
-
-  #claimOf(address: Address, interfaceName: string): Claim | null {
-    return this.#claims.get(address)?.find((claim) => claim.interfaceName === interfaceName) ?? null;
   }
 
   /** Returns whether there are holds that the next table lifts. */
@@ -363,9 +375,9 @@ export class Speaker {
     this.#plansDueMs = Number.POSITIVE_INFINITY;
     if (!changed) return [];
     const table = tableOf(
-      this.#interfaces,
-      this.#claims,
-      ({ address, interfaceName }) => this.#segments.get(interfaceName)?.handovers.successorOf(address) != null,
+      this.interfaces,
+      this.claims,
+      ({ address, interfaceName }) => this.#segments.get(interfaceName)?.handovers.isGoing(address) === true,
     );
     return [
       {
@@ -385,55 +397,4 @@ export class Speaker {
     }
     return effects;
   }
-
-  /**
-   * Every desired address, owner or not, so that a move loses nothing; but not one that somebody else uses. A stop takes
-   * none away: late clients still send to this node.
-   */
-  #serve(): Effect | null {
-    if (this.#stopped) return null;
-    const wanted = new Set<Address>();
-    for (const [address, claims] of this.#claims) {
-      if (claims.length === 0 || claims.some(({ state }) => state !== 'conflict')) wanted.add(address);
-    }
-    let changed = false;
-    for (const address of this.#serveGeneration.keys()) {
-      if (wanted.has(address)) continue;
-      this.#serveGeneration.delete(address);
-      changed = true;
-    }
-    for (const address of wanted) {
-      if (this.#serveGeneration.has(address)) continue;
-      this.#serveGeneration.set(address, this.#generation + 1);
-      changed = true;
-    }
-    if (!changed) return null;
-    this.#generation += 1;
-    return { type: 'serve', generation: this.#generation, addresses: [...wanted] };
-  }
-
-  *#all(): Iterable<Claim> {
-    for (const claims of this.#claims.values()) yield* claims;
-  }
-}
-
-function sameAdvertisement(before: Advertisement | undefined, now: Advertisement): boolean {
-  return (
-    before !== undefined &&
-    before.state === now.state &&
-    before.claimsVersion === now.claimsVersion &&
-    before.claimsDigest === now.claimsDigest &&
-    sameHeld(before.held, now.held)
-  );
-}
-
-function sameHeld(before: Advertisement['held'], now: Advertisement['held']): boolean {
-  if (before === now) return true;
-  return (
-    before.length === now.length &&
-    before.every(([incarnation, version], index) => {
-      const [other, held] = now[index] ?? [];
-      return incarnation === other && version === held;
-    })
-  );
 }

@@ -5,7 +5,7 @@ export type Probing = 'fast' | 'rfc5227' | 'none';
 
 /** A service as its source describes it, already validated. */
 export interface DesiredService {
-  /** Name for people: "web", or "namespace/name" from Kubernetes. */
+  /** Name for people: "web", or "namespace/name" from Kubernetes. No two services have one name. */
   readonly name: string;
   /** Canonical form (see net/address), no address twice. */
   readonly addresses: readonly Address[];
@@ -35,7 +35,7 @@ export interface Preference {
   readonly weight: number;
 }
 
-/** Everything a source wants of this node. A source always hands over the complete state, never a part. */
+/** Everything a source wants of this node. What it hands over first is complete; after that, whole again or changes of it. */
 export interface DesiredState {
   readonly services: readonly DesiredService[];
   readonly probing: Probing;
@@ -52,49 +52,117 @@ export interface DesiredAddress {
   readonly interfaces: ReadonlySet<string> | null;
   /** Only a node that may own all of its services may own the address; null: all nodes. */
   readonly nodes: ReadonlySet<string> | null;
+  /** Which of these nodes on which interfaces, where some service has scopes; null: each on all of `interfaces`. */
+  readonly scopes: readonly Scope[] | null;
   /** Weight by node, added up over its services; nodes without a weight are left out. */
   readonly prefer: ReadonlyMap<string, number>;
 }
 
-interface Merged {
-  services: string[];
-  interfaces: Set<string> | null;
-  nodes: Set<string> | null;
-  prefer: Map<string, number>;
-}
+const NO_WEIGHTS: ReadonlyMap<string, number> = new Map();
 
 /** Merges services into addresses. Services that share an address move together, so ownership is per address. */
-export function desiredAddresses(services: readonly DesiredService[]): Map<Address, DesiredAddress> {
-  const merged = new Map<Address, Merged>();
+export function desiredAddresses(
+  services: readonly DesiredService[],
+  sets: NodeSets = new NodeSets(),
+): Map<Address, DesiredAddress> {
+  const users = new Map<Address, DesiredService[]>();
   for (const service of services) {
     for (const address of service.addresses) {
-      const entry = merged.get(address);
-      if (entry) {
-        entry.services.push(service.name);
-        if (service.interfaces === null) entry.interfaces = null;
-        else for (const name of service.interfaces) entry.interfaces?.add(name);
-        entry.nodes = narrower(entry.nodes, service.nodes ?? null);
-        addWeights(entry.prefer, service);
-        continue;
-      }
-      const prefer = new Map<string, number>();
-      addWeights(prefer, service);
-      merged.set(address, {
-        services: [service.name],
-        interfaces: service.interfaces && new Set(service.interfaces),
-        nodes: service.nodes ? new Set(service.nodes) : null,
-        prefer,
-      });
+      const known = users.get(address);
+      if (known) known.push(service);
+      else users.set(address, [service]);
     }
   }
-  return new Map([...merged].map(([address, entry]) => [address, { address, ...entry }]));
+  return new Map([...users].map(([address, list]) => [address, desiredAddress(address, list, sets)]));
 }
 
-function narrower(allowed: Set<string> | null, nodes: readonly string[] | null): Set<string> | null {
+/** @param services those that use the address, at least one, in source order */
+export function desiredAddress(
+  address: Address,
+  services: readonly DesiredService[],
+  sets: NodeSets = new NodeSets(),
+): DesiredAddress {
+  let interfaces: Set<string> | null = new Set();
+  let nodes: ReadonlySet<string> | null = null;
+  for (const service of services) {
+    if (service.interfaces === null) interfaces = null;
+    else for (const name of service.interfaces) interfaces?.add(name);
+    nodes = narrower(nodes, service.nodes ?? null, sets);
+  }
+  const scoped = services.some(({ scopes }) => scopes !== undefined);
+  return {
+    address,
+    services: services.map(({ name }) => name),
+    interfaces,
+    nodes,
+    scopes: scoped ? services.flatMap(scopesOf) : null,
+    prefer: weights(services),
+  };
+}
+
+/**
+ * The nodes that may own the address on an interface of this name; null: all. Names are taken to mean the same on every
+ * node. Empty: none of them may, there.
+ */
+export function nodesOn(
+  { nodes, scopes, interfaces }: DesiredAddress,
+  interfaceName: string,
+  sets: NodeSets = new NodeSets(),
+): ReadonlySet<string> | null {
+  if (interfaces?.has(interfaceName) === false) return sets.of([]);
+  if (scopes === null) return nodes;
+  const inScope = new Set<string>();
+  for (const scope of scopes) {
+    if (scope.interfaces?.includes(interfaceName) === false) continue;
+    if (scope.nodes === null) return nodes;
+    for (const node of scope.nodes) inScope.add(node);
+  }
+  return narrower(nodes, [...inScope].sort(), sets);
+}
+
+/** What each node may do of a service that has no scopes of its own is one scope. */
+function scopesOf({ scopes, nodes, interfaces }: DesiredService): readonly Scope[] {
+  return scopes ?? [{ nodes: nodes ?? null, interfaces }];
+}
+
+function narrower(
+  allowed: ReadonlySet<string> | null,
+  nodes: readonly string[] | null,
+  sets: NodeSets,
+): ReadonlySet<string> | null {
   if (nodes === null) return allowed;
-  return new Set(allowed === null ? nodes : nodes.filter((node) => allowed.has(node)));
+  return sets.of(allowed === null ? nodes : nodes.filter((node) => allowed.has(node)));
 }
 
-function addWeights(prefer: Map<string, number>, { prefer: preferences = [] }: DesiredService): void {
-  for (const { node, weight } of preferences) prefer.set(node, (prefer.get(node) ?? 0) + weight);
+function weights(services: readonly DesiredService[]): ReadonlyMap<string, number> {
+  if (services.every(({ prefer }) => prefer === undefined || prefer.length === 0)) return NO_WEIGHTS;
+  const sums = new Map<string, number>();
+  for (const { prefer = [] } of services) {
+    for (const { node, weight } of prefer) sums.set(node, (sums.get(node) ?? 0) + weight);
+  }
+  return sums;
+}
+
+/** More different sets than this are rare; then all are forgotten, which costs only memory. */
+const SETS_KEPT = 1_000;
+
+/** Equal lists of nodes as one set: thousands of services share a few, which are told apart by identity. */
+export class NodeSets {
+  readonly #byList = new WeakMap<readonly string[], ReadonlySet<string>>();
+  readonly #byNames = new Map<string, ReadonlySet<string>>();
+
+  of(nodes: readonly string[]): ReadonlySet<string> {
+    const known = this.#byList.get(nodes);
+    if (known) return known;
+    // No name of a node has a line break.
+    const names = nodes.join('\n');
+    let set = this.#byNames.get(names);
+    if (!set) {
+      set = new Set(nodes);
+      if (this.#byNames.size >= SETS_KEPT) this.#byNames.clear();
+      this.#byNames.set(names, set);
+    }
+    this.#byList.set(nodes, set);
+    return set;
+  }
 }

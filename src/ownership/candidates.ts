@@ -7,23 +7,43 @@ import type { PlacementRequest } from '../placement/types.js';
  * and where they disagree two may be armed for one address.
  */
 const UNWILLING_MS = 5_000;
-
 /** What is wanted of an address on a segment. */
 export interface Wanted {
-  /** Who may own it; null: every node. */
+  /** Who may own it; null: every node. Equal sets are one object where there are many addresses. */
   readonly nodes: ReadonlySet<string> | null;
   readonly prefer: ReadonlyMap<string, number>;
+}
+
+export interface RequestOptions {
+  /** Whether this node is one of the candidates. */
+  readonly self: (address: Address) => boolean;
+  /** A node that is none. */
+  readonly without?: string | null;
+  /** Only those that are better than a node of last resort. */
+  readonly better?: boolean;
+  /** Further nodes that are none. */
+  readonly except?: (address: Address) => ReadonlySet<string> | null;
 }
 
 /** Who may own an address now. Equal lists are one array: placement knows them again. Pure. */
 export class Candidates {
   readonly #unwilling = new Map<Address, Map<string, number>>();
   #nextMs = Number.POSITIVE_INFINITY;
+  #lastResort: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly node: string,
     private readonly members: Membership,
   ) {}
+
+  /** Nodes that are candidates only where no other node is. */
+  get lastResort(): ReadonlySet<string> {
+    return this.#lastResort;
+  }
+
+  set lastResort(nodes: ReadonlySet<string>) {
+    this.#lastResort = nodes;
+  }
 
   /** The node did not take the address. */
   refuse(address: Address, node: string, nowMs: number): void {
@@ -59,19 +79,16 @@ export class Candidates {
     }
   }
 
-  /**
-   * @param self whether this node is one of them
-   * @param without a node that is not
-   */
   requests(
     addresses: Iterable<readonly [Address, Wanted, isNew: boolean]>,
-    { self, without = null }: { readonly self: (address: Address) => boolean; readonly without?: string | null },
+    { self, without = null, better = false, except }: RequestOptions,
   ): PlacementRequest[] {
     const heard = this.members.twoWay().filter(({ node }) => node !== without);
     const ready = heard.filter(({ state }) => state === 'ready').map(({ node }) => node);
     // Who is about to be ready gets its share of what nobody ever had.
     const arriving = [...ready, ...heard.filter(({ state }) => state === 'joining').map(({ node }) => node)];
     const lists = { ready, arriving, readyAndSelf: [...ready, this.node], arrivingAndSelf: [...arriving, this.node] };
+    const choice = new Choice(this.#lastResort, better);
     const requests: PlacementRequest[] = [];
     for (const [address, { nodes, prefer }, isNew] of addresses) {
       const withSelf = self(address);
@@ -83,12 +100,52 @@ export class Candidates {
           ? lists.readyAndSelf
           : lists.ready;
       const unwilling = this.#unwilling.get(address);
-      const candidates =
-        nodes === null && unwilling === undefined
-          ? all
-          : all.filter((node) => (nodes === null || nodes.has(node)) && (node === this.node || !unwilling?.has(node)));
-      requests.push({ address, candidates, prefer });
+      const excepted = except?.(address);
+      let allowed = choice.among(all, nodes);
+      if (unwilling) allowed = allowed.filter((node) => node === this.node || !unwilling.has(node));
+      if (excepted) allowed = allowed.filter((node) => !excepted.has(node));
+      requests.push({ address, candidates: choice.best(allowed), prefer });
     }
     return requests;
+  }
+}
+
+type Names = readonly string[];
+
+/** Lists of names made from others, each once. */
+class Choice {
+  readonly #allowed = new Map<Names, Map<ReadonlySet<string>, Names>>();
+  readonly #best = new Map<Names, Names>();
+
+  constructor(
+    private readonly lastResort: ReadonlySet<string>,
+    private readonly onlyBetter: boolean,
+  ) {}
+
+  among(all: Names, nodes: ReadonlySet<string> | null): Names {
+    if (nodes === null) return all;
+    let bySet = this.#allowed.get(all);
+    if (!bySet) {
+      bySet = new Map();
+      this.#allowed.set(all, bySet);
+    }
+    let allowed = bySet.get(nodes);
+    if (!allowed) {
+      allowed = all.filter((node) => nodes.has(node));
+      bySet.set(nodes, allowed);
+    }
+    return allowed;
+  }
+
+  /** Nodes of last resort are left out where there are others. */
+  best(names: Names): Names {
+    if (this.lastResort.size === 0) return names;
+    let best = this.#best.get(names);
+    if (!best) {
+      const better = names.filter((node) => !this.lastResort.has(node));
+      best = better.length > 0 || this.onlyBetter ? better : names;
+      this.#best.set(names, best);
+    }
+    return best;
   }
 }

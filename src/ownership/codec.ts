@@ -3,11 +3,11 @@ import type { OwnershipClaim, PeerMessage } from './message.js';
 
 // The body of a message frame; integers are big endian:
 //
-//   0  kind             1   1 claims-change, 2 claims-page, 3 handover, 4 decline, 5 move-request
+//   0  kind             1   1 claims-change, 2 claims-page, 3 handover, 4 decline, 5 move-request, 6 later
 //   1  format version   1   1; another is not read
 //   claims-change:      base version 4, version 4, claims, addresses that are yielded
 //   claims-page:        version 4, page 2, pages 2, claims
-//   handover, decline:  incarnation 8, addresses
+//   handover, decline, later: incarnation 8, addresses
 //   move-request:       address (family 1: 4 or 6; 4 or 16 bytes), length of the node's name 1, name
 //   addresses:          count of IPv4 2, count of IPv6 2, IPv4 addresses 4 each, IPv6 addresses 16 each
 //   claims:             as addresses, each followed by 4: the term in the lower 31 bits, the highest bit if it is firm
@@ -26,11 +26,11 @@ export const MAX_TERM = 0x7fff_ffff;
 /** Bytes beside the lists of a claims-change, and of a claims-page, empty lists counted. */
 export const CHANGE_BYTES = 2 + 8 + 4 + 4;
 export const PAGE_BYTES = 2 + 8 + 4;
-/** The same of a handover and of a decline. */
+/** The same of a handover, a decline and a later. */
 export const REQUEST_BYTES = 2 + 8 + 4;
 
 const FORMAT = 1;
-const KINDS = ['claims-change', 'claims-page', 'handover', 'decline', 'move-request'] as const;
+const KINDS = ['claims-change', 'claims-page', 'handover', 'decline', 'move-request', 'later'] as const;
 const FIRM = 0x8000_0000;
 const TERM_BYTES = 4;
 const IPV4_MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
@@ -68,6 +68,7 @@ export function encode(message: PeerMessage): Uint8Array {
       break;
     case 'handover':
     case 'decline':
+    case 'later':
       writer.incarnation(message.to);
       writer.addresses(message.addresses);
       break;
@@ -107,6 +108,7 @@ function readMessage(kind: (typeof KINDS)[number], reader: Reader): PeerMessage 
     }
     case 'handover':
     case 'decline':
+    case 'later':
       return { type: kind, to: reader.incarnation(), addresses: reader.addresses() };
     case 'move-request': {
       const family = reader.u8();

@@ -1,20 +1,21 @@
 import type { Address } from '../net/address.js';
-import type { Wanted } from './candidates.js';
 
 /** What nobody takes is offered again. */
 const RETRY_MS = 1_000;
 /** Leaving: what nobody took after this long is given up. */
 const LEAVE_LIMIT_MS = 3_000;
+/** The API server tells of one node after the other: who becomes a node of last resort waits whether all do. */
+const LAST_RESORT_MS = 500;
 
-/** Which addresses of ours shall go to other nodes: all when draining or leaving, else those not meant for us. Pure. */
+/** Which addresses of ours are to be looked at, and when: whether they shall go to other nodes. Pure. */
 export class Departure {
   #draining = false;
   #leavingSinceMs: number | null = null;
-  /** Whether some wanted address is not for this node. */
-  #excluded = false;
-  #retryMs = Number.POSITIVE_INFINITY;
-
-  constructor(private readonly node: string) {}
+  #lastResort = false;
+  /** When all are to be looked at. */
+  #allMs = Number.POSITIVE_INFINITY;
+  /** Those that are to be looked at now. */
+  readonly #some = new Set<Address>();
 
   /** Whether everything shall go. */
   get all(): boolean {
@@ -23,6 +24,11 @@ export class Departure {
 
   get leaving(): boolean {
     return this.#leavingSinceMs !== null;
+  }
+
+  /** Whether everything shall go where a better node may own it. */
+  get lastResort(): boolean {
+    return this.#lastResort;
   }
 
   setDraining(draining: boolean): void {
@@ -35,21 +41,19 @@ export class Departure {
     this.retryNow();
   }
 
-  setWanted(wanted: ReadonlyMap<Address, Wanted>): void {
-    this.#excluded = [...wanted.values()].some(({ nodes }) => nodes !== null && !nodes.has(this.node));
-    this.retryNow();
+  setLastResort(lastResort: boolean, nowMs: number): void {
+    this.#lastResort = lastResort;
+    if (lastResort) this.#allMs = Math.min(this.#allMs, nowMs + LAST_RESORT_MS);
   }
 
   /** Others may take now what nobody took before. */
   retryNow(): void {
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#allMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whether it is time to offer what shall go; not again for a while then. */
-  isDue(nowMs: number): boolean {
-    if (nowMs < this.#retryMs) return false;
-    this.#retryMs = nowMs + RETRY_MS;
-    return true;
+  /** Who may own the address has changed, or it is ours now. */
+  consider(address: Address): void {
+    this.#some.add(address);
   }
 
   /** Whether leaving has taken long enough. */
@@ -57,16 +61,21 @@ export class Departure {
     return this.#leavingSinceMs !== null && nowMs >= this.#leavingSinceMs + LEAVE_LIMIT_MS;
   }
 
-  *of(owned: Iterable<Address>, wanted: ReadonlyMap<Address, Wanted>): Generator<Address> {
-    if (!this.all && !this.#excluded) return;
-    for (const address of owned) {
-      const nodes = wanted.get(address)?.nodes ?? null;
-      if (this.all || (nodes !== null && !nodes.has(this.node))) yield address;
+  /** Those of `owned` that are to be looked at now; not again for a while then. */
+  takeDue(owned: Iterable<Address>, nowMs: number): Iterable<Address> {
+    if (nowMs >= this.#allMs) {
+      this.#allMs = this.all ? nowMs + RETRY_MS : Number.POSITIVE_INFINITY;
+      this.#some.clear();
+      return owned;
     }
+    const some = [...this.#some];
+    this.#some.clear();
+    return some;
   }
 
-  nextMs(owned: Iterable<Address>, wanted: ReadonlyMap<Address, Wanted>): number {
+  /** @param owning whether anything is ours */
+  nextMs(owning: boolean): number {
     const overMs = this.#leavingSinceMs === null ? Number.POSITIVE_INFINITY : this.#leavingSinceMs + LEAVE_LIMIT_MS;
-    return this.of(owned, wanted).next().done ? overMs : Math.min(overMs, this.#retryMs);
+    return owning ? Math.min(overMs, this.#allMs) : overMs;
   }
 }

@@ -5,12 +5,20 @@ import { splitRequest } from './split.js';
 const RESEND_MS = 100;
 /** A successor that has not claimed an address after this long does not take it. */
 const GIVE_UP_MS = 1_000;
+/** One that says that it was not told yet by its source that it may is waited for so long. */
+const UNINFORMED_MS = 3_000;
+
+const NEVER = Number.NEGATIVE_INFINITY;
 
 interface Pending {
   readonly node: string;
   readonly incarnation: string;
   readonly startedMs: number;
   sentMs: number;
+  /** When it said last that it was not told yet; {@link NEVER}: it did not. */
+  postponedMs: number;
+  /** All that said so, those that were asked before included. */
+  readonly uninformed: Set<string>;
 }
 
 /** The planned moves that this node has begun on a segment: who was asked to take what. Pure. */
@@ -22,7 +30,12 @@ export class Handovers {
     return this.#pending.get(address)?.node ?? null;
   }
 
-  /** Whether another set of addresses may be pending than at the last call. */
+  /** Whether the successor may announce the address at any moment: until then its owner does. */
+  isGoing(address: Address): boolean {
+    return this.#pending.get(address)?.postponedMs === NEVER;
+  }
+
+  /** Whether another set of addresses may be pending, or going, than at the last call. */
   takeChanged(): boolean {
     const changed = this.#changed;
     this.#changed = false;
@@ -30,8 +43,26 @@ export class Handovers {
   }
 
   start(address: Address, node: string, incarnation: string, nowMs: number): void {
-    this.#pending.set(address, { node, incarnation, startedMs: nowMs, sentMs: Number.NEGATIVE_INFINITY });
+    const uninformed = this.#pending.get(address)?.uninformed ?? new Set();
+    this.#pending.set(address, {
+      node,
+      incarnation,
+      startedMs: nowMs,
+      sentMs: NEVER,
+      postponedMs: NEVER,
+      uninformed,
+    });
     this.#changed = true;
+  }
+
+  /** The successor was not told yet that it may have the address. @returns all nodes that said so */
+  postpone(address: Address, nowMs: number): ReadonlySet<string> | null {
+    const pending = this.#pending.get(address);
+    if (!pending) return null;
+    if (pending.postponedMs === NEVER) this.#changed = true;
+    pending.postponedMs = nowMs;
+    pending.uninformed.add(pending.node);
+    return pending.uninformed;
   }
 
   end(address: Address): void {
@@ -46,9 +77,9 @@ export class Handovers {
   /** Those whose successor did not take them in time; they are pending no more. */
   takeOverdue(nowMs: number): { readonly address: Address; readonly node: string }[] {
     const overdue: { address: Address; node: string }[] = [];
-    for (const [address, { node, startedMs }] of this.#pending) {
-      if (nowMs < startedMs + GIVE_UP_MS) continue;
-      overdue.push({ address, node });
+    for (const [address, pending] of this.#pending) {
+      if (nowMs < limitMs(pending)) continue;
+      overdue.push({ address, node: pending.node });
       this.end(address);
     }
     return overdue;
@@ -68,9 +99,13 @@ export class Handovers {
 
   nextMs(): number {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { sentMs, startedMs } of this.#pending.values()) {
-      nextMs = Math.min(nextMs, sentMs + RESEND_MS, startedMs + GIVE_UP_MS);
+    for (const pending of this.#pending.values()) {
+      nextMs = Math.min(nextMs, pending.sentMs + RESEND_MS, limitMs(pending));
     }
     return nextMs;
   }
+}
+
+function limitMs({ startedMs, postponedMs }: Pending): number {
+  return Math.max(startedMs + GIVE_UP_MS, Math.min(postponedMs + GIVE_UP_MS, startedMs + UNINFORMED_MS));
 }

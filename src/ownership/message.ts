@@ -48,6 +48,14 @@ export interface Decline {
   readonly addresses: readonly Address[];
 }
 
+/** The successor was not told yet that it may own these addresses; it takes them as soon as it is. */
+export interface Later {
+  readonly type: 'later';
+  /** Incarnation of the owner that asked. */
+  readonly to: string;
+  readonly addresses: readonly Address[];
+}
+
 /** Somebody asked the sender to have the address moved; its owner does that. */
 export interface MoveRequest {
   readonly type: 'move-request';
@@ -57,4 +65,4 @@ export interface MoveRequest {
 }
 
 /** What speakers tell each other beside heartbeats. Sent to all nodes of the segment; lost ones are repaired or repeated. */
-export type PeerMessage = ClaimsChange | ClaimsPage | Handover | Decline | MoveRequest;
+export type PeerMessage = ClaimsChange | ClaimsPage | Handover | Decline | Later | MoveRequest;

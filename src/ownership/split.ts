@@ -1,6 +1,6 @@
 import type { Address } from '../net/address.js';
 import { bytesOfAddress, bytesOfClaim, CHANGE_BYTES, MAX_BODY_BYTES, PAGE_BYTES, REQUEST_BYTES } from './codec.js';
-import type { ClaimsChange, ClaimsPage, Decline, Handover, OwnershipClaim } from './message.js';
+import type { ClaimsChange, ClaimsPage, Decline, Handover, Later, OwnershipClaim } from './message.js';
 
 /**
  * The change as messages that fit a frame each, at least one. They are a chain: the first makes version
@@ -43,8 +43,8 @@ export function pagesOf(version: number, claims: readonly OwnershipClaim[]): Cla
   return pages.map((part, page) => ({ type: 'claims-page', version, page, pages: pages.length, claims: part }));
 }
 
-/** A handover or a decline of however many addresses as messages that fit a frame each. */
-export function splitRequest<Message extends Handover | Decline>(message: Message): Message[] {
+/** A handover, or what is said to one, of however many addresses as messages that fit a frame each. */
+export function splitRequest<Message extends Handover | Decline | Later>(message: Message): Message[] {
   return chunks(message.addresses, bytesOfAddress, MAX_BODY_BYTES - REQUEST_BYTES).map((addresses) => ({
     ...message,
     addresses,

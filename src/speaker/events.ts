@@ -1,6 +1,6 @@
 import type { ClaimState } from '../claim/claim.js';
 import type { Schedule } from '../claim/timing.js';
-import type { DesiredState } from '../desired/desired.js';
+import type { DesiredService, DesiredState } from '../desired/desired.js';
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from '../ownership/message.js';
 import type { Advertisement, ResponderEvent, Table } from '../responder/types.js';
@@ -9,6 +9,12 @@ import type { Advertisement, ResponderEvent, Table } from '../responder/types.js
 export type SpeakerEvent =
   /** The complete wish of the source, and the interfaces it may use, in the node's order. */
   | { readonly type: 'desired'; readonly desired: DesiredState; readonly interfaces: readonly string[] }
+  /** The interfaces it may use from now on; what is desired stays. */
+  | { readonly type: 'interfaces'; readonly interfaces: readonly string[] }
+  /** Services in place of those with their names, and names that are gone: as if all were told anew, but cheap. */
+  | { readonly type: 'services'; readonly changed: readonly DesiredService[]; readonly removed: readonly string[] }
+  /** DesiredState.lastResort from now on. */
+  | { readonly type: 'last-resort'; readonly nodes: readonly string[] }
   /** The interfaces that can carry frames now. */
   | { readonly type: 'usable'; readonly interfaces: ReadonlySet<string> }
   /** What the packet thread saw or did by itself. */

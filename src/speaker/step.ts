@@ -3,6 +3,7 @@ import { FIRST_CLAIM_SCHEDULE, MOVED_SCHEDULE, type Schedule, SINGLE_SCHEDULE } 
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from '../ownership/message.js';
 import type { AnnounceEffect, ChangedEffect, Effect, MovedEffect } from './events.js';
+import type { ServeList } from './serve_list.js';
 
 type Announcement = Extract<ClaimAction, { type: 'announce' }>['why'];
 
@@ -28,6 +29,8 @@ export class Step {
   answersChanged = false;
   /** Whether an address came to be held back, or is no longer. */
   conflictsChanged = false;
+  /** The addresses whose services may be others. */
+  desiredChanged: Iterable<Address> | 'all' | null = null;
   /** When the first of the claims that were touched has something to do. */
   dueMs = Number.POSITIVE_INFINITY;
   readonly #changes: ChangedEffect[] = [];
@@ -55,6 +58,12 @@ export class Step {
     if (claim.answered !== answered || (claim.state === 'tentative') !== (state === 'tentative')) {
       this.answersChanged = true;
     }
+  }
+
+  /** Nothing else changes what is to be served, and to find out may take a look at every address. */
+  serveEffect(serving: ServeList, claims: ReadonlyMap<Address, readonly Claim[]>): Effect | null {
+    if (this.conflictsChanged || this.desiredChanged === 'all') return serving.update(claims, null);
+    return this.desiredChanged === null ? null : serving.update(claims, this.desiredChanged);
   }
 
   send(interfaceName: string, message: PeerMessage): void {

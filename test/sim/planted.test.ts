@@ -6,6 +6,7 @@ import { type Alteration, altered, clinging, withClaims, withoutAnnouncements, w
 import { type CheckerFactory, Violation } from './checker.js';
 import { announced } from './checkers/announced.js';
 import { doubleAnswer } from './checkers/double_answer.js';
+import { lastResort } from './checkers/last_resort.js';
 import { ownerChange } from './checkers/owner_change.js';
 import { placement } from './checkers/placement.js';
 import { settled } from './checkers/settled.js';
@@ -84,7 +85,7 @@ const PLANTS: readonly Plant[] = [
     bug: 'a cut-off node counts its provisional claims as firm',
     checker: ownerChange,
     finds: /without a cause/,
-    within: 60,
+    within: 300,
     make: () => () => withClaims((claim) => ({ ...claim, firm: true })),
   },
   {
@@ -126,7 +127,7 @@ const PLANTS: readonly Plant[] = [
     bug: 'a peer that does not hear us counts',
     checker: unanswered,
     finds: /nobody answers/,
-    within: 100,
+    within: 400,
     make: () => () => ({
       events: (event) =>
         event.type === 'peer' && event.peer.link === 'one-way'
@@ -137,7 +138,7 @@ const PLANTS: readonly Plant[] = [
   {
     bug: 'an address that is wanted no more is answered on',
     checker: undesired,
-    finds: /wanted no more|nobody wants/,
+    finds: /wanted no more|nobody wants|may own/,
     within: 100,
     make: () => () => {
       const known = new Map<Address, readonly string[]>();
@@ -194,6 +195,18 @@ const PLANTS: readonly Plant[] = [
         effects.map((effect) =>
           effect.type === 'announce' ? { ...effect, schedule: { ipv4: [], ipv6: [] } } : effect,
         ),
+    }),
+  },
+  {
+    bug: 'nodes of last resort own what others could',
+    checker: lastResort,
+    finds: /and n\d should/,
+    within: 20,
+    make: () => () => ({
+      events: (event) => {
+        if (event.type === 'desired') return [{ ...event, desired: { ...event.desired, lastResort: [] } }];
+        return event.type === 'last-resort' ? [] : [event];
+      },
     }),
   },
   {

@@ -89,22 +89,23 @@ class Scenario {
     world.settled();
   }
 
-  #draw(nodes: number): DesiredState {
+  #draw(count: number): DesiredState {
     const random = this.#random;
+    const names = Array.from({ length: count }, (_, index) => `n${index}`);
     const services: DesiredService[] = [];
     // Now and then an address is not wanted for a while.
     const rest = this.#addresses.filter(() => !random.chance(0.1));
     while (rest.length > 0) {
-      const names = Array.from({ length: nodes }, (_, index) => `n${index}`);
       services.push({
         name: `s${services.length}`,
         addresses: rest.splice(0, random.integer(1, 3)),
         interfaces: null,
-        nodes: random.chance(0.15) ? random.shuffled(names).slice(0, random.integer(1, nodes)) : null,
+        nodes: random.chance(0.15) ? random.shuffled(names).slice(0, random.integer(1, count)) : null,
         prefer: random.chance(0.2) ? [{ node: random.pick(names), weight: random.integer(1, 100) }] : [],
       });
     }
-    return { services, probing: random.chance(0.7) ? 'fast' : 'none' };
+    const lastResort = random.chance(0.3) ? random.shuffled(names).slice(0, random.integer(1, count)) : [];
+    return { services, probing: random.chance(0.7) ? 'fast' : 'none', lastResort };
   }
 
   #note(what: string): void {
@@ -240,7 +241,7 @@ class Scenario {
   #configure(): void {
     this.#desired = this.#draw(this.world.nodes.length);
     this.#note('another configuration');
-    faults.configure(this.world, this.#desired, this.#length(1, 1_500));
+    faults.configure(this.world, this.#desired, this.#length(1, 2_500));
   }
 
   #slowServe(node: SimNode): void {

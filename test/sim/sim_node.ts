@@ -133,8 +133,8 @@ export class SimNode {
     this.trouble.begin();
     this.stalledUntilMs = Math.max(this.stalledUntilMs, this.machine.nowMs + ms);
     const look = (): void => {
-      // By its own clock, which may stand still meanwhile.
-      if (this.stalledUntilMs > this.machine.nowMs) this.world.queue.after(10, look);
+      // By its own clock, which may stand still meanwhile; while it is frozen nobody can tell.
+      if (this.machine.frozen || this.stalledUntilMs > this.machine.nowMs) this.world.queue.after(10, look);
       else this.trouble.end(this.world.queue.nowMs);
     };
     look();

@@ -1,4 +1,5 @@
 // What cli/node_process does in production: gives the speaker events and time, carries out its effects.
+import type { DesiredState } from '../../src/desired/desired.js';
 import { decode, encode } from '../../src/ownership/codec.js';
 import type { PeerReport } from '../../src/responder/types.js';
 import type { Core, Effect, SpeakerEvent } from './core.js';
@@ -29,6 +30,7 @@ export class SimProcess {
   /** Told to stop, and not done yet. */
   leaving = false;
   #lastServe = 0;
+  #told: DesiredState | null = null;
 
   constructor(
     readonly node: SimNode,
@@ -82,9 +84,21 @@ export class SimProcess {
 
   #configure(): void {
     const interfaces = this.node.nics.map(({ name }) => name);
-    this.node.told = this.node.desired;
-    this.#step({ type: 'desired', desired: this.node.desired, interfaces });
-    this.node.world.onConfigured(this.node);
+    const { desired, random, world } = this.node;
+    const before = this.#told;
+    this.node.told = desired;
+    this.#told = desired;
+    // A file is told as a whole; a watch tells what has changed.
+    if (before?.probing === desired.probing && random.chance(0.5)) this.#tellChanges(before, desired);
+    else this.#step({ type: 'desired', desired, interfaces });
+    world.onConfigured(this.node);
+  }
+
+  #tellChanges(before: DesiredState, { services, lastResort = [] }: DesiredState): void {
+    const names = new Set(services.map(({ name }) => name));
+    const removed = before.services.map(({ name }) => name).filter((name) => !names.has(name));
+    this.#step({ type: 'services', changed: services, removed });
+    this.#step({ type: 'last-resort', nodes: lastResort });
   }
 
   /** JavaScript's turn comes after so long, and not while it stands still. */
@@ -231,6 +245,8 @@ function describeEvent(event: SpeakerEvent): string {
       return `message of ${event.node} on ${event.interfaceName} ${JSON.stringify(event.message)}`;
     case 'desired':
       return `desired ${event.desired.services.length} services`;
+    case 'services':
+      return `services ${event.changed.length} changed, ${event.removed.length} removed`;
     case 'usable':
       return `usable ${[...event.interfaces].join(' ')}`;
     default:

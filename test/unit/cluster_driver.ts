@@ -31,6 +31,8 @@ export class Cluster {
   #delivering = false;
   readonly #mail: { readonly from: Node; readonly message: PeerMessage }[] = [];
 
+  #lastResort: readonly string[] = [];
+
   constructor(private services: readonly DesiredService[]) {}
 
   start(name: string): Node {
@@ -66,6 +68,16 @@ export class Cluster {
     for (const node of this.nodes.values()) if (node.alive) this.#desire(node);
   }
 
+  /** One node hears of a change; the others do so later, or never. */
+  desireAt(name: string, changed: readonly DesiredService[], removed: readonly string[] = []): void {
+    this.step(name, { type: 'services', changed, removed });
+  }
+
+  lastResort(nodes: readonly string[], told: readonly string[] = [...this.nodes.keys()]): void {
+    this.#lastResort = nodes;
+    for (const name of told) this.step(name, { type: 'last-resort', nodes });
+  }
+
   node(name: string): Node {
     const node = this.nodes.get(name);
     if (!node) throw new Error(`there is no node ${name}`);
@@ -75,15 +87,15 @@ export class Cluster {
   step(name: string, event: SpeakerEvent): void {
     const node = this.node(name);
     if (!node.alive) return;
+    let serve: number | null = null;
     for (const effect of node.speaker.step(event, this.nowMs)) {
       this.effects.push({ node: name, effect });
       if (effect.type === 'publish') node.table = effect.table;
       if (effect.type === 'advertise') node.advertisement = effect.advertisement;
-      if (effect.type === 'serve') {
-        this.step(name, { type: 'served', generation: effect.generation });
-      }
+      if (effect.type === 'serve') serve = effect.generation;
       if (effect.type === 'send') this.#mail.push({ from: node, message: effect.message });
     }
+    if (serve !== null) this.step(name, { type: 'served', generation: serve });
     if (!this.#delivering) this.#deliver();
   }
 
@@ -134,7 +146,8 @@ export class Cluster {
   }
 
   #desire({ name }: Node): void {
-    this.step(name, { type: 'desired', desired: { services: this.services, probing: 'fast' }, interfaces: ['eth0'] });
+    const desired = { services: this.services, probing: 'fast', lastResort: this.#lastResort } as const;
+    this.step(name, { type: 'desired', desired, interfaces: ['eth0'] });
   }
 
   #tick({ name, speaker, alive }: Node): void {

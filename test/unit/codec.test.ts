@@ -37,7 +37,7 @@ const message: fc.Arbitrary<PeerMessage> = fc.oneof(
     .map((rest) => ({ type: 'claims-page' as const, pages: rest.page + 1, ...rest })),
   fc.record(
     {
-      type: fc.constantFrom('handover' as const, 'decline' as const),
+      type: fc.constantFrom('handover' as const, 'decline' as const, 'later' as const),
       to: incarnation,
       addresses: fc.array(address, few),
     },
@@ -94,6 +94,11 @@ const EXAMPLES: [string, PeerMessage, string][] = [
   ],
   ['a decline', { type: 'decline', to: 'fedcba9876543210', addresses: [] }, '04 01 fedcba9876543210 0000 0000'],
   [
+    'a later',
+    { type: 'later', to: 'fedcba9876543210', addresses: [IPV4] },
+    '06 01 fedcba9876543210 0001 0000 c0000201',
+  ],
+  [
     'a move-request',
     { type: 'move-request', address: IPV6, node: 'b' },
     '05 01 06 20010db8000000000000000000000001 01 62',
@@ -129,7 +134,7 @@ describe('the codec', () => {
   it('never throws, and reads only what it would write', () => {
     const noise = fc.oneof(
       fc.uint8Array({ maxLength: 80 }),
-      fc.uint8Array({ maxLength: 80 }).map((tail) => Uint8Array.of(1 + (tail.length % 5), 1, ...tail)),
+      fc.uint8Array({ maxLength: 80 }).map((tail) => Uint8Array.of(1 + (tail.length % 6), 1, ...tail)),
       fc.tuple(message, fc.nat(), fc.nat(255)).map(([sample, at, value]) => {
         const body = encode(sample);
         body[at % body.length] = value;
@@ -147,7 +152,7 @@ describe('the codec', () => {
 
   const refused: [string, string][] = [
     ['nothing', ''],
-    ['an unknown kind', '06 01 0000'],
+    ['an unknown kind', '07 01 0000'],
     ['kind 0', '00 01 0000'],
     ['another format version', '04 02 fedcba9876543210 0000 0000'],
     ['a change that leads back', '01 01 00000008 00000008 0000 0000 0000 0000'],

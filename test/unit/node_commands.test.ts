@@ -50,7 +50,9 @@ function speaker(): NodeCommandsOptions['speaker'] {
   });
   return {
     get desired() {
-      return new Map([[A, { address: A, services: ['web'], interfaces: null, nodes, prefer: new Map() }]]);
+      return new Map([
+        [A, { address: A, services: ['web'], interfaces: null, nodes, scopes: null, prefer: new Map() }],
+      ]);
     },
     get claims() {
       return new Map([[A, [claim()]]]);

@@ -49,6 +49,7 @@ function report(
     services,
     interfaces: null,
     nodes: null,
+    scopes: null,
     prefer: new Map(),
   });
   const status = statusReport({

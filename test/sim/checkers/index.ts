@@ -1,6 +1,7 @@
 import type { CheckerFactory } from '../checker.js';
 import { announced } from './announced.js';
 import { doubleAnswer } from './double_answer.js';
+import { lastResort } from './last_resort.js';
 import { ownerChange } from './owner_change.js';
 import { placement } from './placement.js';
 import { settled } from './settled.js';
@@ -17,4 +18,5 @@ export const ALL_CHECKERS: readonly CheckerFactory[] = [
   terms,
   unanswered,
   settled,
+  lastResort,
 ];

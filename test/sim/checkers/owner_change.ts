@@ -36,6 +36,7 @@ export const ownerChange: CheckerFactory = (world): Checker => {
     if (recent(node.trouble.calmSinceMs) || recent(nic.trouble.calmSinceMs)) return 'was in trouble';
     if (recent(world.segmentTrouble.get(segment)!.calmSinceMs)) return 'was on a bad segment';
     if (node.draining || recent(node.commandedMs)) return 'was told to';
+    if (node.told?.lastResort?.includes(node.name)) return 'is of last resort';
     if (nowMs - sinceMs < SETTLING_MS) return 'had just taken it';
     // Its clock may have stood still as well: it does not know that it was replaced.
     if (world.nodes.some(({ thawedMs }) => nowMs - thawedMs < WAKING_MS)) return 'was claimed by one that woke up';

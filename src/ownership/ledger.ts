@@ -1,0 +1,164 @@
+import { Membership } from '../membership/membership.js';
+import type { Address } from '../net/address.js';
+import { Accepted } from './accepted.js';
+import type { Acquisition, SegmentAction } from './actions.js';
+import type { Wanted } from './candidates.js';
+import { Handovers } from './handovers.js';
+import { History } from './history.js';
+import { judge, type Verdict } from './judge.js';
+import { type Owner, Owners } from './owners.js';
+import { Replication } from './replication.js';
+import { Unowned } from './unowned.js';
+
+/**
+ * Who owns the addresses of one segment, by all claims that are known; and how a claim of ours begins and ends. Pure.
+ * What follows from a change waits in `dirty` for {@link settle}, and in `actions` to be taken.
+ */
+export class Ledger {
+  readonly members = new Membership();
+  readonly replication: Replication;
+  readonly owners = new Owners();
+  readonly history = new History();
+  readonly unowned = new Unowned(this.members);
+  readonly accepted = new Accepted();
+  readonly handovers = new Handovers();
+  readonly wanted = new Map<Address, Wanted>();
+  /** Addresses of ours that another node announced too, by its MAC: whoever followed it is told again when it is gone. */
+  readonly disputed = new Map<Address, string>();
+  /** Whether what nobody owns is to be placed. */
+  placeDue = false;
+  plansOutdated = true;
+  readonly #dirty = new Set<Address>();
+  #gained: Address[] = [];
+  #actions: SegmentAction[] = [];
+
+  constructor(
+    readonly node: string,
+    intervalMs: number,
+  ) {
+    this.replication = new Replication(this.members, intervalMs);
+  }
+
+  owns(address: Address): boolean {
+    return this.replication.own.get(address) !== null;
+  }
+
+  /** A copy: who yields them all changes what is listed. */
+  owned(): Address[] {
+    return [...this.replication.own.addresses];
+  }
+
+  act(action: SegmentAction): void {
+    this.#actions.push(action);
+  }
+
+  takeActions(): SegmentAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** What became ours since the last call. */
+  takeGained(): Address[] {
+    const gained = this.#gained;
+    this.#gained = [];
+    return gained;
+  }
+
+  /** Who may take what is another, or whether we could. */
+  placeAnew(): void {
+    this.placeDue = true;
+    this.plansOutdated = true;
+  }
+
+  /** Who may own what has changed. */
+  touch(addresses: Iterable<Address>): void {
+    for (const address of addresses) this.#dirty.add(address);
+  }
+
+  acquire(address: Address, how: Acquisition, why: string, nowMs: number): void {
+    const term = this.history.term(address) + 1;
+    this.replication.own.set(address, term, false);
+    this.history.sawTerm(address, term);
+    this.#gained.push(address);
+    this.#actions.push({ type: 'own', address, how, why });
+    this.#setOwner(address, { node: this.node, term, firm: false }, why, nowMs);
+    this.unowned.delete(address);
+    this.#dirty.add(address);
+  }
+
+  yield(address: Address, why: string): void {
+    this.history.gaveUp(address, why);
+    this.replication.own.delete(address);
+    this.handovers.end(address);
+    this.accepted.delete(address);
+    this.disputed.delete(address);
+    this.#actions.push({ type: 'stand-by', address, why });
+    this.#dirty.add(address);
+  }
+
+  /** Who owns the addresses about which something was heard. */
+  settle(nowMs: number): void {
+    // Yielding makes them dirty once more; a set goes on with what is added meanwhile.
+    for (const address of this.#dirty) {
+      this.#dirty.delete(address);
+      this.#judge(address, nowMs);
+    }
+  }
+
+  #judge(address: Address, nowMs: number): void {
+    const { node, replication, history, unowned } = this;
+    const mine = replication.own.get(address);
+    const claims = replication.claimsOn(address);
+    for (const { term } of claims) history.sawTerm(address, term);
+    const verdict = judge({
+      address,
+      node,
+      mine,
+      claims,
+      successor: this.handovers.successorOf(address),
+      predecessor: this.accepted.from(address),
+    });
+    const wish = this.wanted.get(address);
+    if (verdict.type === 'lost') this.yield(address, verdict.why);
+    else if (!wish) this.#drop(address, verdict, nowMs);
+    else if (mine) this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
+    else if (verdict.type === 'theirs') {
+      unowned.delete(address);
+      const why = history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;
+      this.#setOwner(address, verdict.claim, why, nowMs);
+    } else {
+      this.#setOwner(address, null, 'nobody claims it', nowMs);
+      // What no node at all may own waits for nobody: thousands may, whose services have no endpoints.
+      if (wish.nodes?.size === 0) unowned.delete(address);
+      else if (!unowned.has(address)) {
+        unowned.add(address, nowMs);
+        this.placeDue = true;
+      }
+    }
+  }
+
+  /** The address is none of ours any more. */
+  #drop(address: Address, verdict: Verdict, nowMs: number): void {
+    if (verdict.type === 'mine') {
+      this.yield(address, 'not wanted any more');
+      return;
+    }
+    if (verdict.type === 'nobody') this.history.released(address);
+    this.owners.set(address, null, nowMs);
+    this.unowned.delete(address);
+    this.plansOutdated = true;
+  }
+
+  #setOwner(address: Address, owner: Omit<Owner, 'sinceMs'> | null, why: string, nowMs: number): void {
+    if (owner !== null) this.history.owned(address);
+    const from = this.owners.set(address, owner, nowMs);
+    if (from === undefined) return;
+    this.plansOutdated = true;
+    if (from !== null) this.history.lost(address, from);
+    if (owner !== null && owner.node !== this.node) {
+      this.#actions.push({ type: 'stand-by', address, why: `${owner.node} owns it` });
+    }
+    this.#actions.push({ type: 'moved', address, from, to: owner?.node ?? null, why });
+  }
+}

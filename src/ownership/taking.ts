@@ -1,0 +1,131 @@
+import type { Address } from '../net/address.js';
+import { place } from '../placement/placement.js';
+import type { PeerProcess } from './actions.js';
+import type { Candidates, Wanted } from './candidates.js';
+import type { Ledger } from './ledger.js';
+import type { Handover } from './message.js';
+import { splitRequest } from './split.js';
+
+/** What an owner asked us to take before we knew that we may is kept in mind for this long after it asked last. */
+const REMEMBER_MS = 1_000;
+
+export interface TakingOptions {
+  readonly ledger: Ledger;
+  readonly candidates: Candidates;
+  /** Of this node's process. */
+  readonly incarnation: string;
+  /** Whether this node could answer the address at once. */
+  readonly canTake: (address: Address) => boolean;
+  /** Whether this node takes anything now. */
+  readonly mayTake: () => boolean;
+}
+
+/** How addresses become ours: from an owner that asks, from one that is lost, or because nobody has them. Pure. */
+export class Taking {
+  readonly #options: TakingOptions;
+  /** Asked for by their owner's process, by incarnation, while our own source did not let us: nodes hear of changes at different times. */
+  readonly #asked = new Map<Address, { readonly from: string; readonly untilMs: number }>();
+
+  constructor(options: TakingOptions) {
+    this.#options = options;
+  }
+
+  /** An owner asked one of its peers to take addresses. */
+  handover(from: string, { to, addresses }: Handover, nowMs: number): void {
+    const { ledger, incarnation, mayTake, canTake } = this.#options;
+    const { replication } = ledger;
+    const known = ledger.members.byIncarnation(from) !== null;
+    const declined: Address[] = [];
+    const later: Address[] = [];
+    for (const address of addresses) {
+      if (this.#asked.get(address)?.from === from) this.#asked.delete(address);
+      if (to !== incarnation) continue;
+      // It asks for what we own: it has not heard our claim. Where we do not know its term, ours would not count.
+      if (ledger.owns(address)) replication.greet(nowMs);
+      if (ledger.owns(address) || replication.claimOf(from, address) === null) continue;
+      if (!known || !mayTake()) declined.push(address);
+      else if (!this.#isAllowed(address)) {
+        this.#asked.set(address, { from, untilMs: nowMs + REMEMBER_MS });
+        later.push(address);
+      } else if (canTake(address)) this.#accept(address, from, nowMs);
+      else declined.push(address);
+    }
+    for (const [type, list] of [
+      ['decline', declined],
+      ['later', later],
+    ] as const) {
+      if (list.length === 0) continue;
+      for (const message of splitRequest({ type, to: from, addresses: list })) ledger.act({ type: 'send', message });
+    }
+  }
+
+  /** Takes what was asked for earlier and is allowed now. */
+  advance(nowMs: number): void {
+    if (this.#asked.size === 0) return;
+    const { ledger, mayTake, canTake } = this.#options;
+    for (const [address, { from, untilMs }] of this.#asked) {
+      if (nowMs >= untilMs || ledger.owns(address) || ledger.replication.claimOf(from, address) === null) {
+        this.#asked.delete(address);
+      } else if (mayTake() && this.#isAllowed(address) && canTake(address)) {
+        this.#asked.delete(address);
+        if (ledger.members.byIncarnation(from)?.report.link === 'two-way') this.#accept(address, from, nowMs);
+      }
+    }
+  }
+
+  /** The packet thread has replaced a peer. */
+  took(addresses: readonly Address[], { node }: PeerProcess, nowMs: number): void {
+    const { ledger } = this.#options;
+    for (const address of addresses) {
+      if (!ledger.wanted.has(address) || ledger.owns(address)) continue;
+      ledger.acquire(address, 'took', `took over from ${node}`, nowMs);
+    }
+  }
+
+  /** Who has not claimed what fell to it does not want it; what still waits is placed. */
+  place(nowMs: number): void {
+    const { ledger, candidates } = this.#options;
+    for (const { address, node } of ledger.unowned.takeOverdue(nowMs)) {
+      if (node !== null) candidates.refuse(address, node, nowMs);
+      ledger.placeDue = true;
+    }
+    if (ledger.placeDue) this.#placeUnowned(nowMs);
+  }
+
+  #placeUnowned(nowMs: number): void {
+    const { ledger, candidates, canTake } = this.#options;
+    const { history, unowned } = ledger;
+    ledger.placeDue = false;
+    if (unowned.size === 0) return;
+    const wanted = [...unowned.addresses].flatMap((address): [Address, Wanted, boolean][] => {
+      const wish = ledger.wanted.get(address);
+      return wish ? [[address, wish, history.isNew(address)]] : [];
+    });
+    // What is new is put in place while it is probed.
+    const self = (address: Address) => history.isNew(address) || canTake(address);
+    const placed = place(candidates.requests(wanted, { self }), ledger.owners.loads);
+    for (const [address, node] of placed) {
+      if (node === ledger.node) {
+        const isNew = history.isNew(address);
+        const from = history.lastOwner(address);
+        const why = isNew ? 'first claim' : from === null ? 'nobody had it' : `took over from ${from}`;
+        ledger.acquire(address, isNew ? 'first' : 'takeover', why, nowMs);
+      } else {
+        unowned.fallTo(address, node, nowMs);
+      }
+    }
+  }
+
+  #accept(address: Address, from: string, nowMs: number): void {
+    const { ledger } = this.#options;
+    const node = ledger.members.byIncarnation(from)?.report.node;
+    ledger.accepted.add(address, from, nowMs);
+    ledger.acquire(address, 'handover', `handed over by ${node}`, nowMs);
+  }
+
+  #isAllowed(address: Address): boolean {
+    const { ledger } = this.#options;
+    const wish = ledger.wanted.get(address);
+    return wish !== undefined && (wish.nodes === null || wish.nodes.has(ledger.node));
+  }
+}
