@@ -1,0 +1,386 @@
+// Which service has which addresses. Decides, and writes nothing: src/controller is the shell around it.
+import type { ObjectKey, Service } from '../kubernetes/types.js';
+import type { Configuration } from '../metallb/types.js';
+import { type Address, type Family, familyOf } from '../net/address.js';
+import { AddressUses } from './address_uses.js';
+import { granted, isNews, none, standsIn } from './allocation.js';
+import { PoolIndex } from './pool_index.js';
+import type { PoolSpace } from './pool_space.js';
+import { type Refusal, refusal } from './refusals.js';
+import { compareText } from './sorted_list.js';
+import type { Allocation, AllocationChange, PoolUsage } from './types.js';
+import { type Chance, chanceOfAddress, chanceOfPool, chanceOfSharing, poolOfChance, Waiting } from './waiting.js';
+import { addressOrNull, FAMILIES, type Reading, readWish, sameUse, type Wish } from './wish.js';
+
+/** The CRD counts in int64. */
+const MAX_COUNT = 2n ** 63n - 1n;
+
+interface Entry {
+  service: Service;
+  reading: Reading;
+  /** In its status; or told to the shell since the object came, so that it may be in its status soon. */
+  recorded: Address[];
+  /** IPv4 first. */
+  held: readonly Address[];
+  /** null: not decided yet. */
+  allocation: Allocation | null;
+  /** The one that the shell knows. */
+  told: Allocation | null;
+}
+
+/**
+ * Gives addresses of the pools to services. The same calls in the same order give the same answers. An address stays with its
+ * service until the service or the pools no longer allow it. Two services never have one address unless both allow it; and an
+ * address that a service loses goes to another one only when it no longer stands in the status of the first, so that decisions
+ * may be written in any order. A call costs as much as what it changes, whatever the number of services;
+ * {@link setConfiguration} goes through all of them.
+ */
+export class Allocator {
+  readonly #lbClass: string | null;
+  readonly #entries = new Map<ObjectKey, Entry>();
+  readonly #waiting = new Waiting();
+  readonly #uses: AddressUses;
+  /** null: no configuration yet, so nothing is decided. */
+  #pools: PoolIndex | null = null;
+  /** Services to be looked at. */
+  #pending = new Set<ObjectKey>();
+  /** What has become possible since the waiting services were looked at. */
+  readonly #chances = new Set<Chance>();
+
+  /** `lbClass`: loadBalancerClass of the services to serve; null or empty: those that name none. */
+  constructor({ lbClass }: { readonly lbClass: string | null }) {
+    this.#lbClass = lbClass === '' ? null : lbClass;
+    this.#uses = new AddressUses({
+      onOccupied: (address) => this.#pools?.at(address)?.occupy(address),
+      onVacated: (address) => {
+        const space = this.#pools?.at(address) ?? null;
+        if (space === null) return;
+        space.vacate(address);
+        this.#chances.add(chanceOfPool(space.name, familyOf(address)));
+      },
+      onHeld: (address) => this.#pools?.at(address)?.assign(address, 1n),
+      onReleased: (address) => this.#pools?.at(address)?.assign(address, -1n),
+      onLoosened: (address) => this.#chances.add(chanceOfAddress(address)),
+      onSharing: (key) => this.#chances.add(chanceOfSharing(key)),
+    });
+  }
+
+  /** The pools from now on; the configuration must be valid. */
+  setConfiguration(configuration: Configuration): void {
+    this.#pools = new PoolIndex(configuration);
+    for (const address of this.#uses.addresses) {
+      const space = this.#pools.at(address);
+      space?.occupy(address);
+      if (this.#uses.isHeld(address)) space?.assign(address, 1n);
+    }
+    this.#pending = new Set(this.#entries.keys());
+  }
+
+  /** The object is new or has changed; also one that is not ours. To be told again after a write that changed nothing. */
+  setService(service: Service): void {
+    const { key } = service;
+    const before = this.#entries.get(key);
+    if (before !== undefined && before.service.uid !== service.uid) {
+      this.deleteService(key);
+      this.setService(service);
+      return;
+    }
+    const recorded = [...new Set(service.ingress.map(addressOrNull).filter((address) => address !== null))];
+    for (const address of before?.recorded ?? []) if (!recorded.includes(address)) this.#uses.forget(address, key);
+    for (const address of recorded) this.#uses.record(address, key);
+    const reading = readWish(service, this.#lbClass);
+    if (before === undefined) {
+      this.#entries.set(key, { service, reading, recorded, held: [], allocation: null, told: null });
+    } else {
+      before.service = service;
+      before.recorded = recorded;
+      before.reading = withSameUse(reading, before.reading);
+    }
+    this.#pending.add(key);
+  }
+
+  /** The object is gone. */
+  deleteService(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#pending.delete(key);
+    this.#waiting.delete(key);
+    for (const address of entry.held) this.#uses.drop(address, key);
+    for (const address of entry.recorded) this.#uses.forget(address, key);
+  }
+
+  /**
+   * Decides on all that was told since the last call; nothing before the first configuration. Returns, in order of key, services
+   * whose object differs from what they shall have, and those about whom there is something new to say.
+   */
+  decide(): AllocationChange[] {
+    if (this.#pools === null) return [];
+    const pending = [...this.#pending].sort(compareText).map((key) => this.#entries.get(key)!);
+    const told = this.#pending;
+    this.#pending = new Set();
+    for (const { service } of pending) this.#waiting.delete(service.key);
+    // Who has something keeps it before others look for something: first what was decided, then what stands in the objects.
+    for (const entry of pending) this.#retain(entry);
+    for (const entry of pending) this.#adopt(entry);
+    const touched = new Set(told);
+    this.#wake(touched);
+    for (const entry of pending) this.#complete(entry);
+    this.#wake(touched);
+    return [...touched].sort(compareText).flatMap((key) => this.#tell(this.#entries.get(key)!, told.has(key)) ?? []);
+  }
+
+  /** What was decided last; null: nothing yet, or no such service. */
+  allocationOf(key: ObjectKey): Allocation | null {
+    return this.#entries.get(key)?.allocation ?? null;
+  }
+
+  /** How full the pools are, in order of name; a shared address counts once. Counts of the CRD's int64, at most 2^63-1. */
+  usage(): PoolUsage[] {
+    const capped = (count: bigint) => (count > MAX_COUNT ? MAX_COUNT : count);
+    return (this.#pools?.all ?? []).map((space) => ({
+      name: space.name,
+      assignedIPv4: space.assigned('ipv4'),
+      assignedIPv6: space.assigned('ipv6'),
+      availableIPv4: capped(space.size('ipv4') - space.assigned('ipv4')),
+      availableIPv6: capped(space.size('ipv6') - space.assigned('ipv6')),
+    }));
+  }
+
+  /** Lets go of what the service may not keep. */
+  #retain(entry: Entry): void {
+    const { key } = entry.service;
+    const wish = this.#wishOf(entry);
+    const kept = wish === null ? [] : this.#keepable(entry, wish, entry.held);
+    for (const address of entry.held) if (!kept.includes(address)) this.#uses.drop(address, key);
+    entry.held = [];
+    if (wish !== null) this.#hold(entry, wish, kept);
+  }
+
+  /** Of a service that has nothing: takes up what its object says, such as after a restart. */
+  #adopt(entry: Entry): void {
+    const wish = this.#wishOf(entry);
+    if (wish !== null && entry.held.length === 0) this.#hold(entry, wish, this.#keepable(entry, wish, entry.recorded));
+  }
+
+  /** Which of the addresses it may go on using: at most one of each family, all of one pool. */
+  #keepable({ service }: Entry, wish: Wish, addresses: readonly Address[]): Address[] {
+    const kept: Address[] = [];
+    let home: PoolSpace | null = null;
+    // Where not all can stay, the first family of the service does.
+    for (const family of [wish.primary, ...wish.families.filter((other) => other !== wish.primary)]) {
+      for (const address of addresses) {
+        if (familyOf(address) !== family) continue;
+        const space: PoolSpace | null = this.#pools!.at(address);
+        if (space === null || (home !== null && home !== space) || space.avoids(address)) continue;
+        if (wish.addresses !== null && !wish.addresses.includes(address)) continue;
+        if ((wish.pool !== null && wish.pool !== space.name) || !space.admits(service)) continue;
+        if (this.#uses.conflict(address, service.key, wish.use) !== null) continue;
+        kept.push(address);
+        home = space;
+        break;
+      }
+    }
+    return kept;
+  }
+
+  /** Looks at those who wait for what has become possible, until nothing more does. */
+  #wake(touched: Set<ObjectKey>): void {
+    while (this.#chances.size > 0) {
+      const chances = [...this.#chances].sort(compareText);
+      this.#chances.clear();
+      for (const chance of chances) {
+        const keys = this.#waiting.for(chance);
+        if (keys === null) continue;
+        const pool = poolOfChance(chance);
+        const space = pool === null ? null : this.#pools!.named(pool.pool);
+        for (let key = keys.first; key !== undefined; key = keys.after(key)) {
+          // Sharing has a chance of its own.
+          if (pool !== null && space?.hasFree(pool.family) !== true) break;
+          const entry = this.#entries.get(key)!;
+          const before = entry.allocation;
+          this.#complete(entry);
+          if (isNews(before, entry.allocation!)) touched.add(key);
+        }
+      }
+    }
+  }
+
+  /** Gets what is missing, and decides. */
+  #complete(entry: Entry): void {
+    const { service, reading } = entry;
+    this.#waiting.delete(service.key);
+    const wish = this.#wishOf(entry);
+    let reason: Refusal | null;
+    if (wish === null) {
+      reason =
+        reading.refusal === null || (reading.ours && this.#pools!.all.length === 0)
+          ? refusal.noPools()
+          : reading.refusal;
+    } else {
+      const missing = wish.families.filter((family) => !entry.held.some((address) => familyOf(address) === family));
+      if (missing.length === 0 || wish.leaving) reason = null;
+      else if (wish.addresses !== null) reason = this.#request(entry, wish, wish.addresses);
+      else reason = this.#choose(entry, wish, missing);
+    }
+    if (reason !== null) {
+      this.#release(entry);
+      entry.allocation = none(reason, this.#warningsOf(entry));
+      return;
+    }
+    const [first] = entry.held;
+    const pool = first === undefined ? null : (this.#pools!.at(first)?.name ?? null);
+    entry.allocation = granted(entry.held, pool, this.#warningsOf(entry));
+  }
+
+  /** Takes exactly the addresses that the service asks for. */
+  #request(entry: Entry, wish: Wish, addresses: readonly Address[]): Refusal | null {
+    const { service } = entry;
+    const reason = this.#inadmissible(service, wish, addresses);
+    if (reason !== null) return reason;
+    const missing = addresses.filter((address) => !entry.held.includes(address));
+    for (const address of missing) {
+      const obstacle = this.#uses.obstacle(address, service.key, wish.use);
+      if (obstacle === null) continue;
+      this.#waiting.add(service.key, addresses.map(chanceOfAddress));
+      return obstacle;
+    }
+    this.#hold(entry, wish, missing);
+    return null;
+  }
+
+  /** Why the pools do not let the service have these addresses, whoever uses them; null: they do. */
+  #inadmissible(service: Service, wish: Wish, addresses: readonly Address[]): Refusal | null {
+    const pools = this.#pools!;
+    const spaces: PoolSpace[] = [];
+    for (const address of addresses) {
+      const space = pools.at(address);
+      if (space === null) return refusal.notInAnyPool(address);
+      if (space.avoids(address)) return refusal.avoided(address, space.name);
+      spaces.push(space);
+    }
+    const space = spaces[0]!;
+    if (spaces.some((other) => other !== space)) return refusal.differentPools(addresses);
+    if (wish.pool !== null && wish.pool !== space.name)
+      return pools.named(wish.pool) === null
+        ? refusal.unknownPool(wish.pool)
+        : refusal.notInRequestedPool(addresses[0]!, space.name, wish.pool);
+    return space.admits(service) ? null : refusal.poolNotForService(space.name);
+  }
+
+  /** Takes any addresses of the missing families, where it has one already of the same pool. */
+  #choose(entry: Entry, wish: Wish, missing: readonly Family[]): Refusal | null {
+    const { service } = entry;
+    const [held] = entry.held;
+    if (held !== undefined) {
+      const home = this.#pools!.at(held)!;
+      if (this.#take(entry, wish, home, missing)) return null;
+      if (wish.oneWillDo) {
+        this.#waiting.add(service.key, chancesOf(wish, [home], missing));
+        return null;
+      }
+      this.#release(entry);
+    }
+    const named = wish.pool === null ? null : this.#pools!.named(wish.pool);
+    if (wish.pool !== null && named === null) return refusal.unknownPool(wish.pool);
+    if (named !== null && !named.admits(service)) return refusal.poolNotForService(named.name);
+    const groups = named === null ? this.#pools!.automatic(service) : [[named]];
+    for (const group of groups) {
+      if (group.some((space) => this.#take(entry, wish, space, wish.families))) return null;
+      if (!wish.oneWillDo) continue;
+      for (const family of [wish.primary, ...wish.families.filter((other) => other !== wish.primary)]) {
+        const home = group.find((space) => this.#take(entry, wish, space, [family]));
+        if (home === undefined) continue;
+        const other = wish.families.filter((each) => each !== family);
+        this.#waiting.add(service.key, chancesOf(wish, [home], other));
+        return null;
+      }
+    }
+    this.#waiting.add(service.key, chancesOf(wish, groups.flat(), wish.families));
+    return refusal.poolExhausted(wish.families, wish.pool);
+  }
+
+  /** Takes an address of each family from the pool, or none. */
+  #take(entry: Entry, wish: Wish, space: PoolSpace, families: readonly Family[]): boolean {
+    const found: Address[] = [];
+    for (const family of families) {
+      const address = this.#shared(entry, wish, space, family) ?? space.lowestFree(family, this.#uses.isUsed);
+      if (address === null) return false;
+      found.push(address);
+    }
+    this.#hold(entry, wish, found);
+    return true;
+  }
+
+  /** An address of the pool that the service may share; who has a sharing key shares before it takes a free one. */
+  #shared({ service }: Entry, { use }: Wish, space: PoolSpace, family: Family): Address | null {
+    if (use.sharingKey === '') return null;
+    const candidates = [...this.#uses.sharedWith(use.sharingKey)].filter(
+      (address) =>
+        familyOf(address) === family &&
+        this.#uses.obstacle(address, service.key, use) === null &&
+        this.#pools!.at(address) === space &&
+        !space.avoids(address),
+    );
+    return space.lowest(candidates);
+  }
+
+  #hold(entry: Entry, wish: Wish, addresses: readonly Address[]): void {
+    for (const address of addresses) this.#uses.hold(address, entry.service.key, wish.use);
+    const all = [...entry.held, ...addresses];
+    entry.held = FAMILIES.flatMap((family) => all.filter((address) => familyOf(address) === family));
+  }
+
+  #release(entry: Entry): void {
+    for (const address of entry.held) this.#uses.drop(address, entry.service.key);
+    entry.held = [];
+  }
+
+  /** What it asks for, if that can be looked at; null: it gets nothing. */
+  #wishOf({ reading }: Entry): Wish | null {
+    return this.#pools!.all.length === 0 ? null : reading.wish;
+  }
+
+  #warningsOf({ service, reading }: Entry): readonly string[] {
+    if (!reading.ours || service.ingress.length < 2) return reading.warnings;
+    const families = service.ingress.map((text) => (text.includes(':') ? 'ipv6' : 'ipv4'));
+    if (new Set(families).size === families.length) return reading.warnings;
+    const text = `its status names ${service.ingress.join(', ')}, but a service has at most one IPv4 and one IPv6 address; the others are taken out`;
+    return [...reading.warnings, text];
+  }
+
+  /** The change to report, if any; from now on it may be written at any time. `changed`: the object was told anew. */
+  #tell(entry: Entry, changed: boolean): AllocationChange | null {
+    const { service, reading, told: before } = entry;
+    const allocation = entry.allocation!;
+    entry.told = allocation;
+    const differs = changed && !standsIn(service, allocation);
+    if (!reading.ours) {
+      const lost = before !== null && before.addresses.length > 0;
+      // What another class's controller wrote is not ours to take away.
+      const left = differs && service.type !== 'LoadBalancer';
+      return lost || left ? { service, allocation: null, before } : null;
+    }
+    if (!differs && !isNews(before, allocation)) return null;
+    for (const address of allocation.addresses) {
+      if (entry.recorded.includes(address)) continue;
+      entry.recorded.push(address);
+      this.#uses.record(address, service.key);
+    }
+    return { service, allocation, before };
+  }
+}
+
+function chancesOf(wish: Wish, spaces: readonly PoolSpace[], families: readonly Family[]): Chance[] {
+  const chances = spaces.flatMap((space) =>
+    families.filter((family) => space.size(family) > 0n).map((family) => chanceOfPool(space.name, family)),
+  );
+  if (wish.use.sharingKey !== '') chances.push(chanceOfSharing(wish.use.sharingKey));
+  return chances;
+}
+
+/** Keeps the object of the use where it is equal, so that equal is quickly seen. */
+function withSameUse(reading: Reading, before: Reading): Reading {
+  if (reading.wish === null || before.wish === null || !sameUse(reading.wish.use, before.wish.use)) return reading;
+  return { ...reading, wish: { ...reading.wish, use: before.wish.use } };
+}
