@@ -86,6 +86,8 @@ export class AddressUses {
     const users = this.#users.get(address);
     if (users === undefined || !users.recorded.delete(key)) return;
     this.#listener.onLoosened(address);
+    const [use] = users.holders.values();
+    if (use !== undefined && use.sharingKey !== '') this.#listener.onSharing(use.sharingKey);
     this.#leave(address, users);
   }
 

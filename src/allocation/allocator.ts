@@ -2,6 +2,7 @@
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import type { Configuration } from '../metallb/types.js';
 import { type Address, type Family, familyOf } from '../net/address.js';
+import { adoptionOrder } from './adoption_order.js';
 import { AddressUses } from './address_uses.js';
 import { granted, isNews, none, standsIn } from './allocation.js';
 import { PoolIndex } from './pool_index.js';
@@ -122,7 +123,7 @@ export class Allocator {
     for (const { service } of pending) this.#waiting.delete(service.key);
     // Who has something keeps it before others look for something: first what was decided, then what stands in the objects.
     for (const entry of pending) this.#retain(entry);
-    for (const entry of pending) this.#adopt(entry);
+    this.#adopt(pending);
     const touched = new Set(told);
     this.#wake(touched);
     for (const entry of pending) this.#complete(entry);
@@ -157,10 +158,15 @@ export class Allocator {
     if (wish !== null) this.#hold(entry, wish, kept);
   }
 
-  /** Of a service that has nothing: takes up what its object says, such as after a restart. */
-  #adopt(entry: Entry): void {
-    const wish = this.#wishOf(entry);
-    if (wish !== null && entry.held.length === 0) this.#hold(entry, wish, this.#keepable(entry, wish, entry.recorded));
+  /** Services that have nothing take up what their objects say, such as after a restart. */
+  #adopt(entries: readonly Entry[]): void {
+    const claims = entries.flatMap((entry) => {
+      const wish = this.#wishOf(entry);
+      if (wish === null || entry.held.length > 0 || entry.recorded.length === 0) return [];
+      return [{ key: entry.service.key, addresses: entry.recorded, use: wish.use, entry, wish }];
+    });
+    for (const { entry, wish } of adoptionOrder(claims))
+      this.#hold(entry, wish, this.#keepable(entry, wish, entry.recorded));
   }
 
   /** Which of the addresses it may go on using: at most one of each family, all of one pool. */

@@ -103,6 +103,20 @@ describe('Allocator', () => {
     assert.deepEqual(change?.before?.addresses, ['192.0.2.1']);
   });
 
+  it('tells who waits for an address when another one has it now', () => {
+    const ask = { ask: '192.0.2.1' };
+    const world = worldOf([SINGLE], service('b'), service('c', ask), service('d', ask));
+    world.delete('default/b');
+    world.settle();
+    assert.deepEqual(
+      world.changes.map(({ service, allocation }) => [service.name, allocation?.message?.match(/by service \S+/)?.[0]]),
+      [
+        ['c', undefined],
+        ['d', 'by service default/c;'],
+      ],
+    );
+  });
+
   it('mends a status that somebody else wrote', () => {
     const world = worldOf([POOL], service('a'), service('b'));
     world.apply(recorded(service('a'), '192.0.2.2'));
@@ -222,6 +236,30 @@ describe('Allocator', () => {
     world.apply(service('a', { sharing: 'k' }));
     world.settle();
     assert.deepEqual(addressesOf(world), ['192.0.2.1', '192.0.2.1']);
+  });
+
+  it('lets a waiting service share when the port of one that moves away is given up', () => {
+    const world = worldOf(
+      [SINGLE],
+      service('a', { sharing: 'k', ports: [443] }),
+      service('b', { sharing: 'k' }),
+      service('c', { sharing: 'k' }),
+    );
+    assert.deepEqual(addressesOf(world), ['192.0.2.1', '192.0.2.1', '']);
+    world.apply(service('b'));
+    world.settle();
+    assert.deepEqual(addressesOf(world), ['192.0.2.1', '', '192.0.2.1']);
+  });
+
+  it('leaves a shared address to the greater number when one changed its key while nobody looked', () => {
+    const sharing = ['a', 'b', 'c'].map((name, index) => service(name, { sharing: 'k', ports: [80 + index] }));
+    for (const changed of ['m', '']) {
+      const world = worldOf([POOL], ...sharing);
+      world.apply(service('a', { sharing: changed, ports: [80] }));
+      world.restart();
+      world.settle();
+      assert.deepEqual(addressesOf(world), ['192.0.2.2', '192.0.2.1', '192.0.2.1']);
+    }
   });
 
   it('lets a waiting service share when the port it needs is given up', () => {

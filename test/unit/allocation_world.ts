@@ -100,7 +100,10 @@ export class World {
     for (const key of keys) this.allocator.setService(serviceOf(this.services.get(key)!));
   }
 
-  /** Decides and writes until there is nothing left to do. Objects are checked after each write: `choose` picks the order. */
+  /**
+   * Decides and writes until there is nothing left to do; `choose` picks what to write next. No write may give an address to a
+   * service beside another that shows it and does not share it; at the end no two objects contradict each other.
+   */
   settle(choose: Choose = () => 0): void {
     this.changes = [];
     const open = new Map<ObjectKey, AllocationChange>();
@@ -109,11 +112,19 @@ export class World {
         this.changes.push(change);
         open.set(change.service.key, change);
       }
-      if (open.size === 0) return;
+      if (open.size === 0) {
+        for (const key of this.services.keys()) this.#checkSharing(key, this.shown(key).addresses);
+        return;
+      }
       const change = [...open.values()][choose(open.size)]!;
-      open.delete(change.service.key);
+      const { key } = change.service;
+      const before = this.shown(key).addresses;
+      open.delete(key);
       this.write(change);
-      this.checkObjects();
+      this.#checkSharing(
+        key,
+        this.shown(key).addresses.filter((address) => !before.includes(address)),
+      );
     }
     assert.fail('it never comes to rest');
   }
@@ -149,15 +160,14 @@ export class World {
     );
   }
 
-  /** Two objects show one address only where both may share it. */
-  checkObjects(): void {
-    const users = new Map<string, RawService[]>();
-    for (const raw of this.services.values()) {
-      for (const address of this.shown(keyOf(raw)).addresses) {
-        const others = users.get(address) ?? [];
-        for (const other of others) assertMayShare(address, raw, other);
-        users.set(address, [...others, raw]);
-      }
+  /** Others show these addresses of the service only where both share them. */
+  #checkSharing(key: ObjectKey, addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    const raw = this.services.get(key)!;
+    for (const [other, theirs] of this.services) {
+      if (other === key) continue;
+      const common = this.shown(other).addresses.find((address) => addresses.includes(address));
+      if (common !== undefined) assertMayShare(common, raw, theirs);
     }
   }
 
