@@ -9,7 +9,7 @@ import type { ConfigurationProblem } from '../metallb/types.js';
 import { Records } from '../records/records.js';
 import { ServiceL2Statuses } from '../records/service_l2_statuses.js';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes_source.js';
-import { StateFile } from '../sources/kubernetes/state_file.js';
+import { type SavedState, StateFile } from '../sources/kubernetes/state_file.js';
 import type { SourceUpdate } from '../sources/kubernetes/types.js';
 import type { Effect } from '../speaker.js';
 import { ClusterPeers } from './cluster_peers.js';
@@ -46,6 +46,8 @@ export class SpeakerNode {
   readonly #process: NodeProcess;
   readonly #source: KubernetesSource;
   readonly #stateFile: StateFile;
+  /** As it was at the start. */
+  readonly #saved: SavedState | null;
   readonly #records: Records;
   readonly #statuses: ServiceL2Statuses;
   readonly #recorder: EventRecorder;
@@ -76,8 +78,11 @@ export class SpeakerNode {
     });
     const { speaker } = this.#process;
     this.#peers = new ClusterPeers({ node, peers: () => speaker.interfaces.flatMap((name) => speaker.peers(name)) });
+    this.#stateFile = new StateFile({ path: join(stateDir, 'kubernetes.json'), log: this.#log });
+    this.#saved = this.#stateFile.load();
     this.#source = new KubernetesSource({
       ...settings,
+      saved: this.#saved,
       api,
       namespace,
       log,
@@ -87,7 +92,6 @@ export class SpeakerNode {
         logProblems(this.#log, problems);
       },
     });
-    this.#stateFile = new StateFile({ path: join(stateDir, 'kubernetes.json'), log: this.#log });
     this.#records = new Records({
       api,
       namespace,
@@ -202,7 +206,7 @@ export class SpeakerNode {
     const away = reflectors.some(({ synced, state }) => !synced && state === 'waiting');
     if (!away && nowMs - this.#startedMs < RESTORE_AFTER_MS) return;
     clearInterval(this.#restore);
-    const saved = this.#stateFile.load();
+    const saved = this.#saved;
     if (saved === null) return;
     this.#wish = 'saved';
     this.#log.warn(

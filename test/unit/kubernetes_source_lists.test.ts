@@ -145,13 +145,20 @@ test('changes that come together make one update, and a source that is stopped t
   assert.equal(updates.length, 2);
 });
 
-test('slices of headless services are not read, and only services of type LoadBalancer are kept', async () => {
+test('pools and advertisements of our namespace, slices but those of headless services; only services of type LoadBalancer are kept', async () => {
   const lists = new Lists();
   fill(lists, '');
   const { source, updates } = sourceOn(lists);
   source.start();
   await until('complete', () => updates.length === 1);
-  assert.ok(lists.asked.includes('/apis/discovery.k8s.io/v1/endpointslices?!service.kubernetes.io/headless'));
+  assert.deepEqual(lists.asked.toSorted(), [
+    '/api/v1/namespaces?',
+    '/api/v1/nodes?',
+    '/api/v1/services?',
+    '/apis/discovery.k8s.io/v1/endpointslices?!service.kubernetes.io/headless',
+    '/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools?',
+    '/apis/metallb.io/v1beta1/namespaces/metallb-system/l2advertisements?',
+  ]);
   assert.deepEqual([...source.services.keys()], ['default/web']);
   assert.deepEqual([...source.nodes.keys()], ['node-a']);
   // A service that changes its type goes, and comes again.

@@ -1,6 +1,7 @@
 import type { DesiredState } from '../../desired/desired.js';
 import type { Announcement } from '../../eligibility/types.js';
 import {
+  inNamespace,
   PATHS,
   projectCustomResource,
   projectEndpointSlice,
@@ -48,6 +49,7 @@ export class KubernetesSource {
     this.#options = options;
     const state = new ClusterState(options);
     this.#state = state;
+    const { namespace } = options;
     this.#reflectors = {
       services: this.#reflector('services', PATHS.services, loadBalancer, (changes) => state.applyServices(changes)),
       endpointSlices: this.#reflector(
@@ -61,11 +63,15 @@ export class KubernetesSource {
       namespaces: this.#reflector('namespaces', PATHS.namespaces, projectNamespace, (changes) =>
         state.applyNamespaces(changes),
       ),
-      pools: this.#reflector('pools', PATHS.ipAddressPools, projectCustomResource, (changes) =>
+      // Elsewhere they have no effect, and are not ours to read.
+      pools: this.#reflector('pools', inNamespace(PATHS.ipAddressPools, namespace), projectCustomResource, (changes) =>
         state.applyPools(changes),
       ),
-      advertisements: this.#reflector('advertisements', PATHS.l2Advertisements, projectCustomResource, (changes) =>
-        state.applyAdvertisements(changes),
+      advertisements: this.#reflector(
+        'advertisements',
+        inNamespace(PATHS.l2Advertisements, namespace),
+        projectCustomResource,
+        (changes) => state.applyAdvertisements(changes),
       ),
     };
     this.#missing = new Set(Object.keys(this.#reflectors) as WatchedKind[]);
