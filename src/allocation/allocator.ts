@@ -25,8 +25,9 @@ interface Entry {
   held: readonly Address[];
   /** null: not decided yet. */
   allocation: Allocation | null;
-  /** The one that the shell knows. */
+  /** The one that the shell knows, and the version of the object that it was told for. */
   told: Allocation | null;
+  toldFor: string | null;
 }
 
 /**
@@ -77,7 +78,10 @@ export class Allocator {
     this.#pending = new Set(this.#entries.keys());
   }
 
-  /** The object is new or has changed; also one that is not ours. To be told again after a write that changed nothing. */
+  /**
+   * The object is new or has changed; also one that is not ours. To be told again when a write came to nothing, so that what it
+   * would have said no longer counts; about an object of the same version nothing is said twice.
+   */
   setService(service: Service): void {
     const { key } = service;
     const before = this.#entries.get(key);
@@ -91,7 +95,7 @@ export class Allocator {
     for (const address of recorded) this.#uses.record(address, key);
     const reading = readWish(service, this.#lbClass);
     if (before === undefined) {
-      this.#entries.set(key, { service, reading, recorded, held: [], allocation: null, told: null });
+      this.#entries.set(key, { service, reading, recorded, held: [], allocation: null, told: null, toldFor: null });
     } else {
       before.service = service;
       before.recorded = recorded;
@@ -360,7 +364,9 @@ export class Allocator {
     const { service, reading, told: before } = entry;
     const allocation = entry.allocation!;
     entry.told = allocation;
-    const differs = changed && !standsIn(service, allocation);
+    const seen = service.resourceVersion !== '' && service.resourceVersion === entry.toldFor;
+    const differs = changed && !seen && !standsIn(service, allocation);
+    entry.toldFor = service.resourceVersion;
     if (!reading.ours) {
       const lost = before !== null && before.addresses.length > 0;
       // What another class's controller wrote is not ours to take away.

@@ -117,6 +117,24 @@ describe('Allocator', () => {
     );
   });
 
+  it('says nothing twice about an object of the same version', () => {
+    const world = new World();
+    world.setPools([POOL]);
+    world.apply(recorded(service('a', { type: 'NodePort' }), '198.51.100.1'));
+    world.apply(service('b'));
+    const objects = world.allocator.decide().map(({ service }) => ({ ...service, resourceVersion: '7' }));
+    const tell = () => {
+      for (const object of objects) world.allocator.setService(object);
+      return world.allocator.decide().length;
+    };
+    assert.deepEqual([tell(), tell()], [2, 0]);
+    world.setPools([]);
+    assert.deepEqual(
+      world.allocator.decide().map(({ service }) => service.name),
+      ['b'],
+    );
+  });
+
   it('mends a status that somebody else wrote', () => {
     const world = worldOf([POOL], service('a'), service('b'));
     world.apply(recorded(service('a'), '192.0.2.2'));
