@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import { cleanupCommand } from './cleanup.js';
 import { describeError, EXIT_OK, EXIT_USAGE } from './cli_error.js';
+import { controllerCommand } from './controller.js';
 import { drainCommand, undrainCommand } from './drain.js';
 import { labCommand } from './lab.js';
 import { moveCommand } from './move.js';
@@ -14,6 +15,7 @@ import { statusCommand } from './status.js';
 const COMMANDS = [
   runCommand,
   speakerCommand,
+  controllerCommand,
   statusCommand,
   drainCommand,
   undrainCommand,

@@ -1,0 +1,127 @@
+import type { Allocation } from '../allocation/types.js';
+import { ApiError, isConflict, isNotFound } from '../kubernetes/api_error.js';
+import { projectService } from '../kubernetes/projections.js';
+import type { ObjectKey, Service } from '../kubernetes/types.js';
+import type { Logger } from '../log.js';
+import { KeyedQueue } from './keyed_queue.js';
+import { fencePatch, servicePatch, servicePath, statusPath } from './service_patch.js';
+import type { ServiceView } from './service_view.js';
+import type { ControllerApi } from './types.js';
+
+export interface ServiceWriterOptions {
+  readonly api: ControllerApi;
+  readonly view: ServiceView;
+  /** What was decided; null: the service is not ours. */
+  readonly allocationOf: (key: ObjectKey) => Allocation | null;
+  /** How long a write may take, in milliseconds; 0: nothing may be written. */
+  readonly allowedMs: () => number;
+  /** There was nothing to write, and nothing is on its way: the object is and stays as it is known. */
+  readonly onSettled: (service: Service) => void;
+  /** An object says now what was decided. */
+  readonly onWritten: (before: Service, after: Service) => void;
+  readonly log: Logger;
+}
+
+const CONCURRENCY = 8;
+const WRITE_TIMEOUT_MS = 5_000;
+
+/**
+ * Brings the services' objects to what was decided. What is to be written is looked up when its turn comes, so that only the
+ * last decision counts.
+ */
+export class ServiceWriter {
+  readonly #options: ServiceWriterOptions;
+  readonly #queue: KeyedQueue;
+  readonly #abort = new AbortController();
+
+  constructor(options: ServiceWriterOptions) {
+    this.#options = options;
+    this.#queue = new KeyedQueue({
+      work: (key) => this.#write(key),
+      concurrency: CONCURRENCY,
+      delayMs: (error) => (error instanceof ApiError ? (error.retryAfterMs ?? 200) : 200),
+      log: options.log,
+      name: 'writing a service',
+    });
+  }
+
+  /** Services that are not what they should be yet. */
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  /** There may be something to write for a service. */
+  add(key: ObjectKey): void {
+    this.#queue.add(key);
+  }
+
+  /** The object is gone. */
+  remove(key: ObjectKey): void {
+    this.#queue.remove(key);
+  }
+
+  /** Ends; what was sent is waited for, or given up at once where `abort`. */
+  async stop(abort: boolean): Promise<void> {
+    const stopped = this.#queue.stop();
+    if (abort) this.#abort.abort();
+    await stopped;
+  }
+
+  /**
+   * Gives the service a new version without changing anything, so that the API server refuses what an earlier leader decided
+   * on the old one. Resolves when that is so; where the object has changed in the meantime, it is so already.
+   */
+  async fence(service: Service, term: number): Promise<void> {
+    for (let attempt = 0; !this.#abort.signal.aborted; attempt += 1) {
+      try {
+        await this.#patch(service, fencePatch(service, term));
+        return;
+      } catch (error) {
+        if (isNotFound(error)) return;
+        if (isConflict(error)) return await this.#reread(service);
+        if (this.#options.allowedMs() === 0) throw error;
+        this.#options.log.warn({ err: error, service: service.key }, 'a service cannot be fenced; trying again');
+        await new Promise((resolve) => setTimeout(resolve, Math.min(200 * 2 ** attempt, 2_000)));
+      }
+    }
+  }
+
+  async #write(key: ObjectKey): Promise<void> {
+    const { view, allocationOf } = this.#options;
+    const service = view.get(key);
+    if (!service || this.#options.allowedMs() === 0) return;
+    const patch = servicePatch(service, allocationOf(key));
+    if (patch === null) return this.#options.onSettled(service);
+    try {
+      const after = await this.#patch(service, patch);
+      if (after === null || after.resourceVersion === service.resourceVersion) this.#options.onSettled(service);
+      else this.#options.onWritten(service, after);
+    } catch (error) {
+      if (this.#abort.signal.aborted || isNotFound(error)) return;
+      if (!isConflict(error)) throw error;
+      await this.#reread(service);
+      this.#queue.addLater(key, 20);
+    }
+  }
+
+  /** Writes; the view learns what came of it. */
+  async #patch(service: Service, body: object): Promise<Service | null> {
+    const timeoutMs = Math.min(this.#options.allowedMs(), WRITE_TIMEOUT_MS);
+    if (timeoutMs === 0) throw new ApiError('this controller does not lead any more', { status: 0, reason: 'Aborted' });
+    const answer = await this.#options.api.patch(statusPath(service), body, { timeoutMs, signal: this.#abort.signal });
+    const after = projectService(answer)?.value ?? null;
+    if (after) this.#options.view.answered(service, after);
+    return after;
+  }
+
+  /** After a conflict: the object as it is now. */
+  async #reread(service: Service): Promise<void> {
+    try {
+      const answer = await this.#options.api.get(servicePath(service), { signal: this.#abort.signal });
+      const now = projectService(answer)?.value;
+      if (now) this.#options.view.answered(service, now);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+}
