@@ -1,6 +1,7 @@
 // Builds small real networks from namespaces, veth pairs and bridges with iproute2, and always takes them down again:
 // by close(), at the end of the process, on SIGINT and SIGTERM, and by a later run's sweep after a crash.
 import { ArpeggioError } from '../errors.js';
+import type { CommandResult } from './command.js';
 import { Host } from './host.js';
 import { batch, execIn, setSysctls } from './namespace.js';
 import { type BuiltInterface, DEFAULT_INTERFACE, defaultMac, type NetworkSpec } from './network_spec.js';
@@ -100,6 +101,11 @@ export class Network {
   /** Runs `ip` commands, one per line, in a switch's namespace; the bridge is called br0, ports as in {@link BuiltInterface}. */
   async onSwitch(name: string, commands: readonly string[]): Promise<void> {
     await batch(this.record.namespace(name), commands);
+  }
+
+  /** Runs a program in a switch's namespace, such as nft for what the switch is to filter. */
+  execOnSwitch(name: string, argv: readonly string[]): Promise<CommandResult> {
+    return execIn(this.record.namespace(name), argv);
   }
 
   /** Plugs or unplugs the cable of a host's interface: down means that the host loses the carrier. */

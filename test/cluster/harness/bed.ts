@@ -23,6 +23,7 @@ import {
   type PodName,
   podAddresses,
   podRoutes,
+  SWITCHES,
 } from './stage.js';
 import type { ApiObject, TestApi } from './test_api.js';
 
@@ -113,6 +114,14 @@ export class Bed {
     await this.doors.open(name);
     await this.network.setCable(name, 'up', POD_INTERFACE);
     await this.network.setCable(name, 'up');
+  }
+
+  /** Whether the switches drop heartbeats and claims, and nothing else. */
+  async filterHeartbeats(drop: boolean): Promise<void> {
+    const rule =
+      'add chain bridge test forward { type filter hook forward priority 0; }; add rule bridge test forward ether type 0x88b5 drop';
+    const script = drop ? `add table bridge test; ${rule}` : 'delete table bridge test';
+    for (const name of SWITCHES) await this.network.execOnSwitch(name, ['nft', script]);
   }
 
   /** Whether the pod's readiness probe succeeds: it comes into the EndpointSlices, or leaves them. */

@@ -2,7 +2,10 @@
 import { EAGER_RESOLUTION } from '../../../src/lab/client.js';
 import type { HostSpec, NetworkSpec } from '../../../src/lab/network_spec.js';
 
-/** The nodes and the switch of each; the two switches are one segment. */
+/** The segment. */
+export const SWITCHES = ['switch-1', 'switch-2'] as const;
+
+/** The nodes and the switch of each. */
 export const NODES = { 'node-a': 'switch-1', 'node-b': 'switch-1', 'node-c': 'switch-2' } as const;
 export type NodeName = keyof typeof NODES;
 export const NODE_NAMES = Object.keys(NODES) as NodeName[];
@@ -76,6 +79,7 @@ export function clusterSpec(clientSysctls: Readonly<Record<string, string>> = EA
     const [ipv4, ipv6] = podAddresses(name);
     return { name, interfaces: [{ switch: POD_SWITCH, addresses: [`${ipv4}/16`, `${ipv6}/48`] }] };
   });
-  const switches = [{ name: 'switch-1' }, { name: 'switch-2', cables: ['switch-1'] }, { name: POD_SWITCH }];
+  const [first, second] = SWITCHES;
+  const switches = [{ name: first }, { name: second, cables: [first] }, { name: POD_SWITCH }];
   return { switches, hosts: [...nodes, ...clients, ...pods] };
 }
