@@ -92,6 +92,34 @@ describe('a configuration with mistakes', () => {
     );
   });
 
+  it('of any kind is told, and nothing is thrown', () => {
+    const keys = ['addresses', 'autoAssign', 'serviceAllocation', 'priority', 'namespaces', 'namespaceSelectors'];
+    const more = ['nodeSelectors', 'interfaces', 'preferredNodeSelectors', 'preference', 'weight', 'matchLabels'];
+    const key = fc.constantFrom(...keys, ...more, 'ipAddressPools', 'matchExpressions', 'key', 'operator', 'values');
+    const leaf = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.constantFrom('192.0.2.0/24', 'In', 'Exists', 'a', 5));
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { depthSize: 'small' },
+        leaf,
+        fc.array(tie('tree'), { maxLength: 3 }),
+        fc.dictionary(key, tie('tree')),
+      ),
+    }));
+    const spec = fc.dictionary(key, tree);
+    fc.assert(
+      fc.property(fc.oneof(spec, tree), (any) => {
+        const input = judgeInput({ pools: [pool('a', any)], advertisements: [advertisement('b', any)] });
+        const { configuration, problems } = judgeConfiguration(input);
+        assert.equal(
+          configuration === null,
+          problems.some(({ severity }) => severity === 'error'),
+        );
+        for (const { message, path } of problems)
+          assert.ok(message.length > 5 && path.length > 3, `${path}: ${message}`);
+      }),
+    );
+  });
+
   it('is summed up within bounds', () => {
     const addresses = Array.from({ length: 500 }, (_, index) => `bad-${index}`);
     const { problems } = judgeConfiguration(judgeInput({ pools: [pool('a', { addresses })] }));
