@@ -14,7 +14,8 @@ export function addressRules(): CelRule[] {
   const ends = "self.split('-')";
   const first = `${ends}[0].trim()`;
   const last = `${ends}[1].trim()`;
-  const isRange = `${ends}.size() == 2 && ${ends}.all(end, isIP(end.trim()))`;
+  // Each end by itself: all() would be charged as if there were as many ends as the text has characters.
+  const isRange = `${ends}.size() == 2 && isIP(${first}) && isIP(${last})`;
   /** What is not a range at all is told by the first rule, and by that alone. */
   const ofRange = (rule: string) => `!(${isRange}) || ${rule}`;
   const part = (end: string, index: number) => `int(${end}.split('.')[${index}])`;
@@ -52,6 +53,17 @@ export function requirementRules(): CelRule[] {
       rule: 'size(self.key) > 0',
       message: 'the name of the label is missing',
       reason: 'FieldValueRequired',
+    },
+  ];
+}
+
+/** Of a list of selectors. A list that is a set would do it without a rule, but server-side apply takes no sets of objects. */
+export function selectorListRules(): CelRule[] {
+  return [
+    {
+      rule: 'self.all(one, self.exists_one(other, other == one))',
+      message: 'a selector stands in the list twice',
+      reason: 'FieldValueDuplicate',
     },
   ];
 }

@@ -1,7 +1,7 @@
 // What an IPAddressPool and an L2Advertisement may say. Validation, the CRDs in deploy/base/crds and their descriptions all come
 // from here; keys that begin with x-kubernetes- go into the CRDs as they are.
 import { z } from 'zod';
-import { addressRules, requirementRules } from './cel.js';
+import { addressRules, requirementRules, selectorListRules } from './cel.js';
 import { parseRange, RangeSyntaxError } from './ranges.js';
 import { repeatedSelectors, selectorMistakes } from './selector.js';
 import type { ConfigurationReason, LabelSelector } from './types.js';
@@ -82,7 +82,12 @@ function selectors(description: string) {
         context.addIssue(issue('duplicate-selector', 'this selector stands in the list twice; write it once', [index]));
     })
     .optional()
-    .meta({ description, maxItems: MAX_SELECTORS, ...IS_SET });
+    .meta({
+      description,
+      maxItems: MAX_SELECTORS,
+      ...IS_ATOMIC_LIST,
+      'x-kubernetes-validations': selectorListRules(),
+    });
 }
 
 function nameList(description: string, reason: ConfigurationReason, what: string, maxLength: number) {

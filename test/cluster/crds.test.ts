@@ -78,7 +78,7 @@ test('the API server takes the definitions and judges objects by them', async (t
           refused += 1;
         }
       }
-      assert.deepEqual([taken > 70, refused], [true, 21]);
+      assert.deepEqual([taken > 70, refused], [true, 22]);
     });
 
     await t.test('ranges of addresses', async () => {
