@@ -5,7 +5,7 @@ import type { Address } from './net/address.js';
 import type { SegmentAction } from './ownership/actions.js';
 import type { Owner } from './ownership/owners.js';
 import { Segment } from './ownership/segment.js';
-import type { Advertisement, NodeState, PeerReport, Table } from './responder/types.js';
+import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from './responder/types.js';
 import { sameAdvertisement } from './speaker/advertised.js';
 import type { Effect, SpeakerEvent } from './speaker/events.js';
 import { ServeList } from './speaker/serve_list.js';
@@ -15,8 +15,12 @@ import { tableOf } from './table/table.js';
 
 export type { Effect, SpeakerEvent } from './speaker/events.js';
 
-/** Plans follow every change of ownership; they may lag this far behind, so that many changes make one table. */
+/**
+ * Plans follow every change of ownership. They may lag this far behind, so that many changes make one table; further with many
+ * addresses, for all of them are looked at.
+ */
 const PLAN_DELAY_MS = 20;
+const PLAN_DELAY_MS_PER_ADDRESS = 0.01;
 
 export interface SpeakerOptions {
   /** Name of this node. */
@@ -51,7 +55,7 @@ export class Speaker {
   /** No claim has anything to do before. */
   #claimsDueMs = Number.POSITIVE_INFINITY;
   #plansDueMs = Number.POSITIVE_INFINITY;
-  #plans: Table['plans'] = [];
+  #plans: readonly TakeoverPlan[] = [];
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -363,16 +367,18 @@ export class Speaker {
   }
 
   #publish(needed: boolean, nowMs: number): Effect[] {
-    const outdated = [...this.#segments.values()].some(({ plansOutdated }) => plansOutdated);
-    if (outdated && this.#plansDueMs === Number.POSITIVE_INFINITY) this.#plansDueMs = nowMs + PLAN_DELAY_MS;
-    if (!needed && nowMs < this.#plansDueMs) return [];
-    let changed = needed;
-    if (outdated) {
-      const plans = [...this.#segments.values()].flatMap((segment) => segment.plans());
-      changed ||= plans.length > 0 || (this.#plans?.length ?? 0) > 0;
-      this.#plans = plans;
+    const segments = [...this.#segments.values()];
+    if (this.#plansDueMs === Number.POSITIVE_INFINITY && segments.some(({ plansOutdated }) => plansOutdated)) {
+      this.#plansDueMs = nowMs + PLAN_DELAY_MS + this.desired.size * PLAN_DELAY_MS_PER_ADDRESS;
     }
-    this.#plansDueMs = Number.POSITIVE_INFINITY;
+    let changed = needed;
+    if (this.#stopped) this.#plans = [];
+    else if (nowMs >= this.#plansDueMs) {
+      const plans = segments.flatMap((segment) => segment.plans());
+      changed ||= !samePlans(this.#plans, plans);
+      this.#plans = plans;
+      this.#plansDueMs = Number.POSITIVE_INFINITY;
+    }
     if (!changed) return [];
     const table = tableOf(
       this.interfaces,
@@ -382,7 +388,7 @@ export class Speaker {
     return [
       {
         type: 'publish',
-        table: { ...table, plans: this.#plans ?? [], tookSeen: this.#tookSeen, holdsLifted: this.#holdsLifted },
+        table: { ...table, plans: this.#plans, tookSeen: this.#tookSeen, holdsLifted: this.#holdsLifted },
       },
     ];
   }
@@ -397,4 +403,19 @@ export class Speaker {
     }
     return effects;
   }
+}
+
+function samePlans(before: readonly TakeoverPlan[], now: readonly TakeoverPlan[]): boolean {
+  return (
+    before.length === now.length &&
+    now.every(({ interfaceName, incarnation, addresses }, index) => {
+      const other = before[index]!;
+      return (
+        other.interfaceName === interfaceName &&
+        other.incarnation === incarnation &&
+        other.addresses.length === addresses.length &&
+        addresses.every((address, at) => address === other.addresses[at])
+      );
+    })
+  );
 }

@@ -25,7 +25,6 @@ import type { NodeSettings } from './node_settings.js';
 import { PeerLog } from './peer_log.js';
 import { Serving } from './serving.js';
 import { statusReport } from './status_report.js';
-import { Wish } from './wish.js';
 
 /** The table's life is prolonged, and what is judged by time looked at. */
 const RENEW_MS = 1_000;
@@ -63,7 +62,6 @@ export class NodeProcess {
   readonly #trouble: HeartbeatTrouble;
   readonly #links: NodeLinks;
   readonly #commands: NodeCommands;
-  readonly #wish = new Wish();
   #keys: readonly Uint8Array[];
   /** Whether the source has said what it wants. */
   #wished = false;
@@ -172,24 +170,22 @@ export class NodeProcess {
 
   /** The complete wish of the source. */
   desire(desired: DesiredState): void {
-    this.#wish.replace(desired);
     this.#wished = true;
-    this.#stepDesired();
+    this.#step({ type: 'desired', desired, interfaces: this.#links.interfaces });
     this.#kernelCheck.soon();
   }
 
   /** Single services have changed since the complete wish; names of `removed` that are not known are left out. */
   changeServices(changed: readonly DesiredService[], removed: readonly string[]): void {
-    const added = this.#wish.change(changed, removed);
-    this.#stepDesired();
+    const before = this.#speaker.desired.size;
+    this.#step({ type: 'services', changed, removed });
     // It looks at all addresses; an endpoint that comes and goes changes nothing for it.
-    if (added) this.#kernelCheck.soon();
+    if (this.#speaker.desired.size > before) this.#kernelCheck.soon();
   }
 
   /** Nodes that own something only where no other node may. */
   setLastResort(nodes: readonly string[]): void {
-    this.#wish.lastResort = nodes;
-    this.#stepDesired();
+    this.#step({ type: 'last-resort', nodes });
   }
 
   setKeys(keys: readonly Uint8Array[]): void {
@@ -302,10 +298,6 @@ export class NodeProcess {
     this.#options.onUsable?.();
   }
 
-  #stepDesired(): void {
-    if (this.#wished) this.#step({ type: 'desired', desired: this.#wish.state, interfaces: this.#links.interfaces });
-  }
-
   #scheduleWake(): void {
     clearTimeout(this.#wake);
     const nextMs = this.#speaker.nextMs(monotonicMs());
@@ -358,7 +350,9 @@ export class NodeProcess {
         this.#step(event);
         break;
       case 'links':
-        if (this.#links.setLinks(event.links)) this.#stepDesired();
+        if (this.#links.setLinks(event.links) && this.#wished) {
+          this.#step({ type: 'interfaces', interfaces: this.#links.interfaces });
+        }
         this.#serving.linksChanged();
         this.#kernelCheck.soon();
         break;

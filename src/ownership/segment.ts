@@ -96,8 +96,10 @@ export class Segment {
     else wanted.delete(address);
     if (before && wish && before.nodes === wish.nodes && sameWeights(before.prefer, wish.prefer)) return;
     this.#ledger.touch([address]);
+    this.#ledger.placeDue = true;
     this.#giving.departure.consider(address);
-    this.#ledger.placeAnew();
+    // What nobody owns, or this node, is in no plan of its own.
+    if ((this.ownerOf(address)?.node ?? this.#options.node) !== this.#options.node) this.#ledger.plansOutdated = true;
   }
 
   /** Nodes that own something only where no other node may. */

@@ -84,6 +84,30 @@ describe('services told one by one', () => {
   });
 });
 
+describe('with 5,000 services', () => {
+  it('a change of one that moves nothing looks at nothing else, and makes no table', () => {
+    const many = Array.from({ length: 5_000 }, (_, index) => {
+      const address = parseAddress(`10.0.${index >> 8}.${index & 255}`);
+      return { ...service(address, [address]), nodes: NAMES };
+    });
+    const cluster = started(many);
+    const { speaker } = cluster.node('host-a');
+    const durationsMs: number[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      const nodes = round % 2 === 0 ? ['host-a', 'host-b'] : NAMES;
+      const mine = many.find(({ addresses }) => speaker.ownerOf(addresses[0]!, 'eth0')?.node === 'host-a')!;
+      const startedMs = performance.now();
+      const effects = speaker.step({ type: 'services', changed: [{ ...mine, nodes }], removed: [] }, cluster.nowMs);
+      effects.push(...speaker.step({ type: 'tick' }, cluster.nowMs + 5_000 + round));
+      durationsMs.push(performance.now() - startedMs);
+      assert.deepEqual(only(effects, 'publish'), []);
+    }
+    durationsMs.sort((a, b) => a - b);
+    // A look at all takes 10 ms.
+    assert.ok(durationsMs[25]! < 1, `${durationsMs[25]} ms`);
+  });
+});
+
 describe('scopes', () => {
   it('keep a node to the interfaces that its advertisements name', () => {
     const driver = new Driver();
