@@ -147,8 +147,8 @@ export class Allocator {
       name: space.name,
       assignedIPv4: space.assigned('ipv4'),
       assignedIPv6: space.assigned('ipv6'),
-      availableIPv4: capped(space.size('ipv4') - space.assigned('ipv4')),
-      availableIPv6: capped(space.size('ipv6') - space.assigned('ipv6')),
+      availableIPv4: capped(space.available('ipv4')),
+      availableIPv6: capped(space.available('ipv6')),
     }));
   }
 
@@ -250,6 +250,7 @@ export class Allocator {
     if (reason !== null) return reason;
     const missing = addresses.filter((address) => !entry.held.includes(address));
     for (const address of missing) {
+      if (this.#pools!.at(address)?.reserves(address)) return refusal.nodeAddress(address);
       const obstacle = this.#uses.obstacle(address, service.key, wish.use);
       if (obstacle === null) continue;
       this.#waiting.add(service.key, addresses.map(chanceOfAddress));
@@ -330,7 +331,8 @@ export class Allocator {
         familyOf(address) === family &&
         this.#uses.obstacle(address, service.key, use) === null &&
         this.#pools!.at(address) === space &&
-        !space.avoids(address),
+        !space.avoids(address) &&
+        !space.reserves(address),
     );
     return space.lowest(candidates);
   }
@@ -385,7 +387,7 @@ export class Allocator {
 
 function chancesOf(wish: Wish, spaces: readonly PoolSpace[], families: readonly Family[]): Chance[] {
   const chances = spaces.flatMap((space) =>
-    families.filter((family) => space.size(family) > 0n).map((family) => chanceOfPool(space.name, family)),
+    families.filter((family) => space.has(family)).map((family) => chanceOfPool(space.name, family)),
   );
   if (wish.use.sharingKey !== '') chances.push(chanceOfSharing(wish.use.sharingKey));
   return chances;

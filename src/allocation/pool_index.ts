@@ -36,6 +36,7 @@ export class PoolIndex {
       .filter(({ pool }) => pool.serviceAllocation !== null)
       .sort((a, b) => (priority(a) < priority(b) ? -1 : priority(a) > priority(b) ? 1 : compareText(a.name, b.name)));
     this.#open = automatic.filter(({ pool }) => pool.serviceAllocation === null);
+    for (const address of configuration.reserved ?? []) this.at(address)?.reserve(address);
   }
 
   named(name: string): PoolSpace | null {

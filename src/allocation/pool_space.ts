@@ -14,9 +14,13 @@ export class PoolSpace {
   readonly #spaces: readonly RangeSpace[];
   readonly #namespaces: ReadonlySet<string> | null;
   readonly #size: Record<Family, bigint> = { ipv4: 0n, ipv6: 0n };
-  /** How many addresses are used: held by a service, or standing in the status of one. */
+  /** How many addresses are used: held by a service, standing in the status of one, or a node's. */
   readonly #used: Record<Family, bigint> = { ipv4: 0n, ipv6: 0n };
   readonly #assigned: Record<Family, bigint> = { ipv4: 0n, ipv6: 0n };
+  /** Those that nodes have. They count as used. */
+  readonly #reserved = new Set<Address>();
+  /** How many of these no service holds. */
+  readonly #reservedOnly: Record<Family, bigint> = { ipv4: 0n, ipv6: 0n };
 
   constructor(pool: Pool) {
     this.pool = pool;
@@ -34,14 +38,19 @@ export class PoolSpace {
     return this.pool.ranges;
   }
 
-  /** How many addresses it may give away. */
-  size(family: Family): bigint {
-    return this.#size[family];
+  /** Whether any of its addresses are of the family, given away or not. */
+  has(family: Family): boolean {
+    return this.#size[family] > 0n;
   }
 
   /** How many addresses are held by a service. */
   assigned(family: Family): bigint {
     return this.#assigned[family];
+  }
+
+  /** How many are left for services. */
+  available(family: Family): bigint {
+    return this.#size[family] - this.#assigned[family] - this.#reservedOnly[family];
   }
 
   hasFree(family: Family): boolean {
@@ -55,6 +64,18 @@ export class PoolSpace {
     return matchesAny(selectors, service.labels);
   }
 
+  /** A node has the address: only a service that has it already may keep it. To be told before addresses are used. */
+  reserve(address: Address): void {
+    if (this.avoids(address) || this.#reserved.has(address)) return;
+    this.#reserved.add(address);
+    this.#used[familyOf(address)] += 1n;
+    this.#reservedOnly[familyOf(address)] += 1n;
+  }
+
+  reserves(address: Address): boolean {
+    return this.#reserved.has(address);
+  }
+
   /** Whether the address, one of its ranges', is left out (avoidBuggyIPs). */
   avoids(address: Address): boolean {
     return this.pool.avoidBuggyIPs && familyOf(address) === 'ipv4' && isBuggy(addressToBigint(address));
@@ -63,8 +84,9 @@ export class PoolSpace {
   /** The lowest free address of the first range that has one. */
   lowestFree(family: Family, isUsed: IsUsed): Address | null {
     if (!this.hasFree(family)) return null;
+    const isTaken = (address: Address) => isUsed(address) || this.#reserved.has(address);
     for (const space of this.#spaces) {
-      const address = space.range.family === family ? space.lowestFree(isUsed) : null;
+      const address = space.range.family === family ? space.lowestFree(isTaken) : null;
       if (address !== null) return address;
     }
     return null;
@@ -84,17 +106,20 @@ export class PoolSpace {
 
   /** `change` of 1: a service holds the address, the first one; -1: the last one left it. */
   assign(address: Address, change: bigint): void {
-    if (!this.avoids(address)) this.#assigned[familyOf(address)] += change;
+    if (this.avoids(address)) return;
+    const family = familyOf(address);
+    this.#assigned[family] += change;
+    if (this.#reserved.has(address)) this.#reservedOnly[family] -= change;
   }
 
   /** An address that nobody used is used from now on; one that is avoided does not count. */
   occupy(address: Address): void {
-    if (!this.avoids(address)) this.#used[familyOf(address)] += 1n;
+    if (!this.avoids(address) && !this.#reserved.has(address)) this.#used[familyOf(address)] += 1n;
   }
 
   /** Nobody uses the address any more. */
   vacate(address: Address): void {
-    if (this.avoids(address)) return;
+    if (this.avoids(address) || this.#reserved.has(address)) return;
     const family = familyOf(address);
     this.#used[family] -= 1n;
     const value = addressToBigint(address);

@@ -93,6 +93,11 @@ export const refusal = {
     message: `${address} is in use by service ${by}; to share it, both need the same annotation ${ALLOW_SHARED_IP}`,
   }),
 
+  nodeAddress: (address: Address): Refusal => ({
+    error: 'address-in-use',
+    message: `${address} is an address of a node; request another one, and better take it out of the IPAddressPool`,
+  }),
+
   sharingKeyMismatch: (address: Address, by: ObjectKey, theirs: string): Refusal => ({
     error: 'sharing-key-mismatch',
     message: `${address} is in use by service ${by}, whose ${ALLOW_SHARED_IP} is ${JSON.stringify(theirs)}: the keys must be equal`,

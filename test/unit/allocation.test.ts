@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Allocator } from '../../src/allocation/allocator.js';
+import { parseAddress } from '../../src/net/address.js';
 import { configurationOf, keyOf, type RawPool, type RawService, World } from './allocation_world.js';
 
 const POOL: RawPool = { name: 'pool', spec: { addresses: ['192.0.2.1-192.0.2.2'] } };
@@ -362,6 +363,38 @@ describe('Allocator', () => {
   it('does not give what a load balancer of another class shows', () => {
     const world = worldOf([POOL], recorded(service('b', { loadBalancerClass: 'theirs' }), '192.0.2.1'), service('c'));
     assert.deepEqual(addressesOf(world), ['192.0.2.1', '192.0.2.2']);
+  });
+
+  it('gives nobody the address of a node, and takes it from nobody', () => {
+    const world = new World();
+    const reserved = (...addresses: string[]) =>
+      world.setConfiguration({
+        ...configurationOf([{ name: 'pool', spec: { addresses: ['192.0.2.1-192.0.2.4'] } }]),
+        reserved: addresses.map(parseAddress),
+      });
+    const available = () =>
+      world.allocator.usage().map(({ assignedIPv4, availableIPv4 }) => [assignedIPv4, availableIPv4]);
+    reserved('192.0.2.1', '192.0.2.2');
+    world.apply(recorded(service('had', { sharing: 'k' }), '192.0.2.2'));
+    world.apply(service('asks', { ask: '192.0.2.1' }));
+    world.apply(service('shares', { sharing: 'k', ports: [443] }));
+    world.settle();
+    assert.deepEqual(addressesOf(world), ['', '192.0.2.2', '192.0.2.3']);
+    assert.match(world.decided('default/asks').message!, /192\.0\.2\.1 is an address of a node/);
+    assert.deepEqual(available(), [[2n, 1n]]);
+    world.apply(service('last'));
+    world.apply(service('too-many'));
+    world.delete('default/had');
+    world.settle();
+    assert.deepEqual(addressesOf(world), ['', '192.0.2.4', '192.0.2.3', '']);
+    assert.deepEqual(available(), [[2n, 0n]]);
+    reserved('192.0.2.1');
+    world.settle();
+    assert.deepEqual(addressesOf(world), ['', '192.0.2.4', '192.0.2.3', '192.0.2.2']);
+    reserved();
+    world.settle();
+    assert.deepEqual(addressesOf(world), ['192.0.2.1', '192.0.2.4', '192.0.2.3', '192.0.2.2']);
+    assert.deepEqual(available(), [[4n, 0n]]);
   });
 
   it('says what to change', () => {

@@ -74,8 +74,12 @@ export class World {
   }
 
   setPools(pools: readonly RawPool[], namespaces: readonly RawNamespace[] = []): void {
-    this.#configuration = configurationOf(pools, namespaces);
-    this.allocator.setConfiguration(this.#configuration);
+    this.setConfiguration(configurationOf(pools, namespaces));
+  }
+
+  setConfiguration(configuration: Configuration): void {
+    this.#configuration = configuration;
+    this.allocator.setConfiguration(configuration);
   }
 
   /** Creates or replaces the object; without a status it keeps the one it has, with what the controller wrote. */
