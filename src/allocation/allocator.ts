@@ -1,13 +1,13 @@
 // Which service has which addresses. Decides, and writes nothing: src/controller is the shell around it.
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import type { Configuration } from '../metallb/types.js';
-import { type Address, type Family, familyOf } from '../net/address.js';
-import { adoptionOrder } from './adoption_order.js';
+import { type Address, familyOf } from '../net/address.js';
 import { AddressUses } from './address_uses.js';
+import { adoptionOrder } from './adoption_order.js';
 import { granted, isNews, none, standsIn } from './allocation.js';
+import { Chooser } from './chooser.js';
 import { PoolIndex } from './pool_index.js';
-import type { PoolSpace } from './pool_space.js';
-import { type Refusal, refusal } from './refusals.js';
+import { refusal } from './refusals.js';
 import { compareText } from './sorted_list.js';
 import type { Allocation, AllocationChange, PoolUsage } from './types.js';
 import { type Chance, chanceOfAddress, chanceOfPool, chanceOfSharing, poolOfChance, Waiting } from './waiting.js';
@@ -44,6 +44,7 @@ export class Allocator {
   readonly #uses: AddressUses;
   /** null: no configuration yet, so nothing is decided. */
   #pools: PoolIndex | null = null;
+  #chooser: Chooser | null = null;
   /** Services to be looked at. */
   #pending = new Set<ObjectKey>();
   /** What has become possible since the waiting services were looked at. */
@@ -70,6 +71,7 @@ export class Allocator {
   /** The pools from now on; the configuration must be valid. */
   setConfiguration(configuration: Configuration): void {
     this.#pools = new PoolIndex(configuration);
+    this.#chooser = new Chooser(this.#pools, this.#uses);
     for (const address of this.#uses.addresses) {
       const space = this.#pools.at(address);
       space?.occupy(address);
@@ -156,10 +158,10 @@ export class Allocator {
   #retain(entry: Entry): void {
     const { key } = entry.service;
     const wish = this.#wishOf(entry);
-    const kept = wish === null ? [] : this.#keepable(entry, wish, entry.held);
+    const kept = wish === null ? [] : this.#chooser!.keepable(entry.service, wish, entry.held);
     for (const address of entry.held) if (!kept.includes(address)) this.#uses.drop(address, key);
-    entry.held = [];
-    if (wish !== null) this.#hold(entry, wish, kept);
+    if (wish === null) entry.held = [];
+    else this.#hold(entry, wish, kept);
   }
 
   /** Services that have nothing take up what their objects say, such as after a restart. */
@@ -170,28 +172,7 @@ export class Allocator {
       return [{ key: entry.service.key, addresses: entry.recorded, use: wish.use, entry, wish }];
     });
     for (const { entry, wish } of adoptionOrder(claims))
-      this.#hold(entry, wish, this.#keepable(entry, wish, entry.recorded));
-  }
-
-  /** Which of the addresses it may go on using: at most one of each family, all of one pool. */
-  #keepable({ service }: Entry, wish: Wish, addresses: readonly Address[]): Address[] {
-    const kept: Address[] = [];
-    let home: PoolSpace | null = null;
-    // Where not all can stay, the first family of the service does.
-    for (const family of [wish.primary, ...wish.families.filter((other) => other !== wish.primary)]) {
-      for (const address of addresses) {
-        if (familyOf(address) !== family) continue;
-        const space: PoolSpace | null = this.#pools!.at(address);
-        if (space === null || (home !== null && home !== space) || space.avoids(address)) continue;
-        if (wish.addresses !== null && !wish.addresses.includes(address)) continue;
-        if ((wish.pool !== null && wish.pool !== space.name) || !space.admits(service)) continue;
-        if (this.#uses.conflict(address, service.key, wish.use) !== null) continue;
-        kept.push(address);
-        home = space;
-        break;
-      }
-    }
-    return kept;
+      this.#hold(entry, wish, this.#chooser!.keepable(entry.service, wish, entry.recorded));
   }
 
   /** Looks at those who wait for what has become possible, until nothing more does. */
@@ -219,133 +200,27 @@ export class Allocator {
   /** Gets what is missing, and decides. */
   #complete(entry: Entry): void {
     const { service, reading } = entry;
-    this.#waiting.delete(service.key);
     const wish = this.#wishOf(entry);
-    let reason: Refusal | null;
+    const warnings = this.#warningsOf(entry);
+    this.#waiting.delete(service.key);
     if (wish === null) {
-      reason =
-        reading.refusal === null || (reading.ours && this.#pools!.all.length === 0)
-          ? refusal.noPools()
-          : reading.refusal;
-    } else {
-      const missing = wish.families.filter((family) => !entry.held.some((address) => familyOf(address) === family));
-      if (missing.length === 0 || wish.leaving) reason = null;
-      else if (wish.addresses !== null) reason = this.#request(entry, wish, wish.addresses);
-      else reason = this.#choose(entry, wish, missing);
-    }
-    if (reason !== null) {
-      this.#release(entry);
-      entry.allocation = none(reason, this.#warningsOf(entry));
+      const empty = reading.ours && this.#pools!.all.length === 0;
+      entry.allocation = none(empty || reading.refusal === null ? refusal.noPools() : reading.refusal, warnings);
       return;
     }
+    const choice = this.#chooser!.choose(service, wish, entry.held);
+    for (const address of entry.held) if (!choice.addresses.includes(address)) this.#uses.drop(address, service.key);
+    this.#hold(entry, wish, choice.addresses);
+    this.#waiting.add(service.key, choice.chances);
     const [first] = entry.held;
-    const pool = first === undefined ? null : (this.#pools!.at(first)?.name ?? null);
-    entry.allocation = granted(entry.held, pool, this.#warningsOf(entry));
+    const pool = first === undefined ? null : this.#pools!.at(first)!.name;
+    entry.allocation = choice.refusal === null ? granted(entry.held, pool, warnings) : none(choice.refusal, warnings);
   }
 
-  /** Takes exactly the addresses that the service asks for. */
-  #request(entry: Entry, wish: Wish, addresses: readonly Address[]): Refusal | null {
-    const { service } = entry;
-    const reason = this.#inadmissible(service, wish, addresses);
-    if (reason !== null) return reason;
-    const missing = addresses.filter((address) => !entry.held.includes(address));
-    for (const address of missing) {
-      if (this.#pools!.at(address)?.reserves(address)) return refusal.nodeAddress(address);
-      const obstacle = this.#uses.obstacle(address, service.key, wish.use);
-      if (obstacle === null) continue;
-      this.#waiting.add(service.key, addresses.map(chanceOfAddress));
-      return obstacle;
-    }
-    this.#hold(entry, wish, missing);
-    return null;
-  }
-
-  /** Why the pools do not let the service have these addresses, whoever uses them; null: they do. */
-  #inadmissible(service: Service, wish: Wish, addresses: readonly Address[]): Refusal | null {
-    const pools = this.#pools!;
-    const spaces: PoolSpace[] = [];
-    for (const address of addresses) {
-      const space = pools.at(address);
-      if (space === null) return refusal.notInAnyPool(address);
-      if (space.avoids(address)) return refusal.avoided(address, space.name);
-      spaces.push(space);
-    }
-    const space = spaces[0]!;
-    if (spaces.some((other) => other !== space)) return refusal.differentPools(addresses);
-    if (wish.pool !== null && wish.pool !== space.name)
-      return pools.named(wish.pool) === null
-        ? refusal.unknownPool(wish.pool)
-        : refusal.notInRequestedPool(addresses[0]!, space.name, wish.pool);
-    return space.admits(service) ? null : refusal.poolNotForService(space.name);
-  }
-
-  /** Takes any addresses of the missing families, where it has one already of the same pool. */
-  #choose(entry: Entry, wish: Wish, missing: readonly Family[]): Refusal | null {
-    const { service } = entry;
-    const [held] = entry.held;
-    if (held !== undefined) {
-      const home = this.#pools!.at(held)!;
-      if (this.#take(entry, wish, home, missing)) return null;
-      if (wish.oneWillDo) {
-        this.#waiting.add(service.key, chancesOf(wish, [home], missing));
-        return null;
-      }
-      this.#release(entry);
-    }
-    const named = wish.pool === null ? null : this.#pools!.named(wish.pool);
-    if (wish.pool !== null && named === null) return refusal.unknownPool(wish.pool);
-    if (named !== null && !named.admits(service)) return refusal.poolNotForService(named.name);
-    const groups = named === null ? this.#pools!.automatic(service) : [[named]];
-    for (const group of groups) {
-      if (group.some((space) => this.#take(entry, wish, space, wish.families))) return null;
-      if (!wish.oneWillDo) continue;
-      for (const family of [wish.primary, ...wish.families.filter((other) => other !== wish.primary)]) {
-        const home = group.find((space) => this.#take(entry, wish, space, [family]));
-        if (home === undefined) continue;
-        const other = wish.families.filter((each) => each !== family);
-        this.#waiting.add(service.key, chancesOf(wish, [home], other));
-        return null;
-      }
-    }
-    this.#waiting.add(service.key, chancesOf(wish, groups.flat(), wish.families));
-    return refusal.poolExhausted(wish.families, wish.pool);
-  }
-
-  /** Takes an address of each family from the pool, or none. */
-  #take(entry: Entry, wish: Wish, space: PoolSpace, families: readonly Family[]): boolean {
-    const found: Address[] = [];
-    for (const family of families) {
-      const address = this.#shared(entry, wish, space, family) ?? space.lowestFree(family, this.#uses.isUsed);
-      if (address === null) return false;
-      found.push(address);
-    }
-    this.#hold(entry, wish, found);
-    return true;
-  }
-
-  /** An address of the pool that the service may share; who has a sharing key shares before it takes a free one. */
-  #shared({ service }: Entry, { use }: Wish, space: PoolSpace, family: Family): Address | null {
-    if (use.sharingKey === '') return null;
-    const candidates = [...this.#uses.sharedWith(use.sharingKey)].filter(
-      (address) =>
-        familyOf(address) === family &&
-        this.#uses.obstacle(address, service.key, use) === null &&
-        this.#pools!.at(address) === space &&
-        !space.avoids(address) &&
-        !space.reserves(address),
-    );
-    return space.lowest(candidates);
-  }
-
-  #hold(entry: Entry, wish: Wish, addresses: readonly Address[]): void {
-    for (const address of addresses) this.#uses.hold(address, entry.service.key, wish.use);
-    const all = [...entry.held, ...addresses];
-    entry.held = FAMILIES.flatMap((family) => all.filter((address) => familyOf(address) === family));
-  }
-
-  #release(entry: Entry): void {
-    for (const address of entry.held) this.#uses.drop(address, entry.service.key);
-    entry.held = [];
+  /** From now on it holds these, and nothing else. */
+  #hold(entry: Entry, { use }: Wish, addresses: readonly Address[]): void {
+    for (const address of addresses) this.#uses.hold(address, entry.service.key, use);
+    entry.held = FAMILIES.flatMap((family) => addresses.filter((address) => familyOf(address) === family));
   }
 
   /** What it asks for, if that can be looked at; null: it gets nothing. */
@@ -383,14 +258,6 @@ export class Allocator {
     }
     return { service, allocation, before };
   }
-}
-
-function chancesOf(wish: Wish, spaces: readonly PoolSpace[], families: readonly Family[]): Chance[] {
-  const chances = spaces.flatMap((space) =>
-    families.filter((family) => space.has(family)).map((family) => chanceOfPool(space.name, family)),
-  );
-  if (wish.use.sharingKey !== '') chances.push(chanceOfSharing(wish.use.sharingKey));
-  return chances;
 }
 
 /** Keeps the object of the use where it is equal, so that equal is quickly seen. */

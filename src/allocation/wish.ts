@@ -2,13 +2,13 @@
 import type { Service } from '../kubernetes/types.js';
 import { serviceRequest } from '../metallb/annotations.js';
 import { type Address, AddressError, type Family, familyOf, parseAddress } from '../net/address.js';
-import { refusal, type Refusal } from './refusals.js';
+import { type Refusal, refusal } from './refusals.js';
 
 export interface Wish {
   /** One address of each; IPv4 first. */
   readonly families: readonly Family[];
-  /** The one of its first cluster IP. */
-  readonly primary: Family;
+  /** The same, that of its first cluster IP first. */
+  readonly preference: readonly Family[];
   /** PreferDualStack with two cluster IPs: one address will do, where no pool has both. */
   readonly oneWillDo: boolean;
   /** Exactly these, IPv4 first; null: any. */
@@ -68,7 +68,7 @@ export function readWish(service: Service, lbClass: string | null): Reading {
   }
   const wish: Wish = {
     families,
-    primary: familyOf(first),
+    preference: familyOf(first) === families[0] ? families : families.toReversed(),
     oneWillDo: families.length === 2 && service.ipFamilyPolicy === 'PreferDualStack',
     addresses,
     pool,
