@@ -1,4 +1,5 @@
-// What deploy/base grants an account, and what the audit log says that it used: "verb group/resource in NAMESPACE".
+// What deploy/base grants an account, and what the audit log says that it used: "verb group/resource in
+// NAMESPACE".
 import type { AuditEvent } from './audit.js';
 import type { Manifests } from './manifests.js';
 import type { ApiObject } from './test_api.js';
@@ -24,12 +25,19 @@ export function granted(manifests: Manifests, account: string): Set<string> {
   return found;
 }
 
-/** Which of these permissions the requests needed; a request that none of them covers is told as it was. */
-export function used(permissions: ReadonlySet<string>, requests: readonly AuditEvent[]): Set<string> {
+/**
+ * Which of these permissions the requests needed; a request that none of them covers is told as it was. For the whole cluster
+ * counts only where a request went beyond `home`.
+ */
+export function used(permissions: ReadonlySet<string>, requests: readonly AuditEvent[], home: string): Set<string> {
   const found = new Set<string>();
   for (const { verb, group, resource, namespace } of requests) {
-    const narrow = permission(verb, group, resource, namespace);
-    found.add(permissions.has(narrow) ? narrow : permission(verb, group, resource, EVERYWHERE));
+    const wide = permission(verb, group, resource, EVERYWHERE);
+    found.add(namespace !== home && permissions.has(wide) ? wide : permission(verb, group, resource, namespace));
+  }
+  // What is asked in `home` too needs no permission of its own there.
+  for (const wide of found) {
+    if (wide.endsWith(EVERYWHERE)) found.delete(wide.replace(EVERYWHERE, home));
   }
   return found;
 }
