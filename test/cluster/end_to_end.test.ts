@@ -1,0 +1,118 @@
+// From a client's `curl` through real ARP and NDP, a speaker, kube-proxy, to a pod, with everything as deploy/base has it;
+// then nodes die, are drained and come back.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../../src/lab/monotonic.js';
+import { type Bed, withBed } from './harness/bed.js';
+import { loadBalancer } from './harness/objects.js';
+import { CLIENT_NAMES, NODE_NAMES, type NodeName } from './harness/stage.js';
+import { Arpeggio, type Owners } from './harness/workloads.js';
+
+const SERVICES = '/api/v1/namespaces/default/services';
+/** The goal is 200 ms; this machine may be busy. */
+const OUTAGE_LIMIT_MS = 500;
+
+async function createServices(arpeggio: Arpeggio, ...names: readonly string[]): Promise<string[]> {
+  const { bed } = arpeggio;
+  for (const name of names) await bed.api.create(SERVICES, loadBalancer(name));
+  const addresses = await Promise.all(names.map((name) => arpeggio.addresses(name)));
+  return addresses.flat();
+}
+
+async function reachable(bed: Bed, addresses: readonly string[]): Promise<void> {
+  for (const client of CLIENT_NAMES) {
+    for (const address of addresses) {
+      const { pod } = await bed.api.eventually(`${client} reaches ${address}`, () => bed.curl(client, address));
+      assert.match(pod, /^pod-/);
+    }
+  }
+}
+
+/** Clients send to every address while `event` happens; resolves with the longest outage of any, 0 where nothing was lost. */
+async function outageMs(bed: Bed, event: () => Promise<unknown>, afterMs = 1500): Promise<number> {
+  await delay(300);
+  const from = monotonicMs();
+  await delay(100);
+  await event();
+  await delay(afterMs);
+  const to = monotonicMs();
+  const seen = await Promise.all(bed.clients.map((client) => client.reports(from, to)));
+  const reports = seen.flatMap((byAddress) => Object.values(byAddress));
+  assert.ok(reports.every(({ sent }) => sent > 0));
+  return Math.max(0, ...reports.filter(({ lost }) => lost > 0).map(({ longestGapMs }) => longestGapMs));
+}
+
+const ownedBy = (owners: Owners, node: NodeName) => Object.keys(owners).filter((address) => owners[address] === node);
+
+function busiest(owners: Owners): NodeName {
+  return NODE_NAMES.toSorted((a, b) => ownedBy(owners, b).length - ownedBy(owners, a).length)[0] as NodeName;
+}
+
+test('services get addresses, clients reach them, and nodes may go', async (t) => {
+  await withBed(t, {}, async (bed) => {
+    const arpeggio = await Arpeggio.install(bed);
+    const addresses = await createServices(arpeggio, 'web', 'shop', 'mail');
+    assert.equal(new Set(addresses).size, 6);
+    let owners = await arpeggio.settled(addresses);
+    await reachable(bed, addresses);
+    await Promise.all(bed.clients.map((client) => client.stream(...addresses)));
+
+    // A speaker that is killed: its node still passes packets on, but nobody answers for it.
+    const first = busiest(owners);
+    const killed = await outageMs(bed, () => arpeggio.speaker(first).stop('SIGKILL'));
+    assert.ok(killed < OUTAGE_LIMIT_MS, `speaker of ${first} killed: ${killed} ms without an answer`);
+    const afterKill = await arpeggio.settled(addresses);
+    assert.deepEqual(ownedBy(afterKill, first), []);
+    await arpeggio.speaker(first).start();
+    await delay(2000);
+    assert.deepEqual(await arpeggio.settled(addresses), afterKill, 'nothing moves back by itself');
+
+    // A node that loses its power.
+    owners = afterKill;
+    const second = busiest(owners);
+    const died = await outageMs(bed, () => bed.powerOff(second, arpeggio.speaker(second)));
+    assert.ok(died < OUTAGE_LIMIT_MS, `${second} died: ${died} ms without an answer`);
+    owners = await arpeggio.settled(addresses);
+    assert.deepEqual(ownedBy(owners, second), []);
+    await bed.powerOn(second);
+    await arpeggio.speaker(second).start();
+    await arpeggio.settled(addresses);
+
+    // A cordoned node hands over in order.
+    const third = busiest(owners);
+    const cordoned = await outageMs(bed, () => bed.setNode(third, { cordoned: true }), 3000);
+    assert.equal(cordoned, 0, `${third} cordoned: ${cordoned} ms without an answer`);
+    owners = await arpeggio.settled(addresses);
+    assert.deepEqual(ownedBy(owners, third), []);
+    await bed.setNode(third, { cordoned: false });
+
+    // A speaker that is asked to end.
+    const fourth = busiest(owners);
+    const ended = await outageMs(bed, () => arpeggio.speaker(fourth).stop());
+    assert.equal(ended, 0, `speaker of ${fourth} ended: ${ended} ms without an answer`);
+    await arpeggio.speaker(fourth).start();
+    owners = await arpeggio.settled(addresses);
+
+    // The API server is away: nothing is lost, and failover works as ever.
+    await bed.control.stopApi();
+    const away = await outageMs(bed, () => delay(2000));
+    assert.equal(away, 0, `API server stopped: ${away} ms without an answer`);
+    const fifth = busiest(owners);
+    const diedMeanwhile = await outageMs(bed, () => arpeggio.speaker(fifth).stop('SIGKILL'));
+    assert.ok(diedMeanwhile < OUTAGE_LIMIT_MS, `speaker of ${fifth} killed: ${diedMeanwhile} ms without an answer`);
+    await bed.control.startApi();
+    await arpeggio.speaker(fifth).start();
+    await arpeggio.settled(addresses);
+    await Promise.all(bed.clients.map((client) => client.silence()));
+
+    // A service that is deleted is answered for no more.
+    await bed.api.delete(`${SERVICES}/shop`);
+    await bed.api.eventually('nobody answers for it', async () => {
+      const answers = await Promise.all(NODE_NAMES.map((node) => arpeggio.speaker(node).status()));
+      const kept = answers.flatMap((status) => status.addresses.filter(({ answering }) => answering));
+      return kept.length === 4;
+    });
+    await arpeggio.stop();
+  });
+});
