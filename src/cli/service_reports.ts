@@ -2,7 +2,6 @@
 import type { Announcement, RefusalCode } from '../eligibility/types.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import { type Address, AddressError, parseAddress } from '../net/address.js';
-import type { AnnouncedAddress, ServiceAnnouncement } from '../records/service_l2_statuses.js';
 import type { Effect } from '../speaker.js';
 import type { SpeakerView } from './status_report.js';
 
@@ -28,13 +27,11 @@ export interface ServiceReportsOptions {
     /** Whether it is known what an earlier process left, or that it cannot be known. */
     readonly isRead: boolean;
     isRecorded(service: ObjectKey): boolean;
-    announced(service: ObjectKey, announcement: ServiceAnnouncement | null): void;
+    announced(service: ObjectKey, interfaces: readonly string[] | null): void;
   };
   readonly event: (service: Service, type: 'Normal' | 'Warning', reason: string, message: string) => void;
   /** Whether this node speaks for all where one event is enough. */
   readonly isSpokesman: () => boolean;
-  /** RFC 3339 of a time of the core's. */
-  readonly iso: (ms: number) => string;
 }
 
 /** Looks at a service whenever something about it may have changed, and reports what did. */
@@ -103,15 +100,15 @@ export class ServiceReports {
   #look(key: ObjectKey): void {
     const { node, statuses, services, announcements, event, isSpokesman } = this.#options;
     const service = services().get(key) ?? null;
-    const announcement = service ? this.#announcementHere(service) : null;
-    if (announcement === null) this.#announced.delete(key);
+    const interfaces = service ? this.#announcedOn(service) : null;
+    if (interfaces === null) this.#announced.delete(key);
     else if (service && !this.#announced.has(key)) {
       this.#announced.add(key);
       // After a restart of this process nothing has changed.
       if (!statuses.isRecorded(key))
         event(service, 'Normal', 'nodeAssigned', `announcing from node "${node}" with protocol "layer2"`);
     }
-    statuses.announced(key, announcement);
+    statuses.announced(key, interfaces);
 
     const reason = announcements().get(key)?.reason ?? null;
     const failure = service && reason !== null ? (FAILURES[reason] ?? null) : null;
@@ -123,22 +120,15 @@ export class ServiceReports {
   }
 
   /** null: this node answers for none of its addresses. */
-  #announcementHere({ ingress }: Service): ServiceAnnouncement | null {
-    const { speaker, usable, iso } = this.#options;
+  #announcedOn({ ingress }: Service): string[] | null {
+    const { speaker, usable } = this.#options;
     const open = usable();
     const interfaces = new Set<string>();
-    const addresses: AnnouncedAddress[] = [];
     for (const address of ingress.flatMap(readable)) {
-      const answered = (speaker.claims.get(address) ?? []).filter(
-        (claim) => claim.answered && open.has(claim.interfaceName),
-      );
-      const [first] = answered;
-      if (!first) continue;
-      addresses.push({ address, since: iso(first.sinceMs), reason: first.reason });
-      for (const { interfaceName } of answered) interfaces.add(interfaceName);
+      for (const { answered, interfaceName } of speaker.claims.get(address) ?? [])
+        if (answered && open.has(interfaceName)) interfaces.add(interfaceName);
     }
-    if (addresses.length === 0) return null;
-    return { interfaces: [...interfaces], addresses };
+    return interfaces.size === 0 ? null : [...interfaces].sort();
   }
 
   #tellConflict({ address, interfaceName, rivalMac }: Extract<Effect, { type: 'changed' }>): void {

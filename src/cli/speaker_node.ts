@@ -1,6 +1,6 @@
 // A node of a Kubernetes cluster: source -> speaker -> what the cluster is told.
 import { join } from 'node:path';
-import { monotonicMs, WallTime } from '../clock.js';
+import { monotonicMs } from '../clock.js';
 import type { ApiClient } from '../kubernetes/api_client.js';
 import { EventRecorder } from '../kubernetes/events.js';
 import type { Service } from '../kubernetes/types.js';
@@ -42,7 +42,6 @@ export interface SpeakerNodeOptions {
 export class SpeakerNode {
   readonly #options: SpeakerNodeOptions;
   readonly #log: Logger;
-  readonly #wallTime = new WallTime();
   readonly #process: NodeProcess;
   readonly #source: KubernetesSource;
   readonly #stateFile: StateFile;
@@ -88,8 +87,8 @@ export class SpeakerNode {
       log,
       onUpdate: (update) => this.#onUpdate(update),
       onProblems: (problems) => {
+        if (problems.length + this.#problems.length > 0) logProblems(this.#log, problems);
         this.#problems = problems;
-        logProblems(this.#log, problems);
       },
     });
     this.#records = new Records({
@@ -112,7 +111,6 @@ export class SpeakerNode {
       statuses: this.#statuses,
       event: (service, type, reason, message) => this.#event(service, type, reason, message),
       isSpokesman: () => this.#peers.isSpokesman,
-      iso: (ms) => this.#wallTime.iso(ms),
     });
     this.#ownership = new OwnershipReports({ node, speaker, records: this.#records });
   }

@@ -13,28 +13,11 @@ const NODE_LABEL = 'metallb.io/node';
 const SERVICE_LABEL = 'metallb.io/service-name';
 const NAMESPACE_LABEL = 'metallb.io/service-namespace';
 
-/** How a service is announced by this node. */
-export interface ServiceAnnouncement {
-  /** In the node's order. */
-  readonly interfaces: readonly string[];
-  readonly addresses: readonly AnnouncedAddress[];
-}
-
-export interface AnnouncedAddress {
-  readonly address: string;
-  /** RFC 3339. */
-  readonly since: string;
-  /** Why it is this node that announces it. */
-  readonly reason: string;
-}
-
 interface Observed {
   readonly name: string;
   readonly resourceVersion: string;
   readonly service: ObjectKey;
   readonly interfaces: string;
-  /** Empty also where MetalLB's own definition is installed, which has no such field. */
-  readonly addresses: string;
 }
 
 export interface ServiceL2StatusesOptions {
@@ -55,7 +38,7 @@ export class ServiceL2Statuses {
   /** Nodes whose objects have to go. */
   readonly #cleared: WriteQueue;
   readonly #reflector: Reflector<Observed>;
-  readonly #wanted = new Map<ObjectKey, ServiceAnnouncement>();
+  readonly #wanted = new Map<ObjectKey, readonly string[]>();
   /** By name of the object: MetalLB's own have others than ours. */
   readonly #observed = new Map<ObjectKey, Map<string, Observed>>();
   /** Which service an object was about, by its key. */
@@ -99,9 +82,9 @@ export class ServiceL2Statuses {
     return (this.#observed.get(service)?.size ?? 0) > 0;
   }
 
-  /** null: this node does not announce the service. */
-  announced(service: ObjectKey, announcement: ServiceAnnouncement | null): void {
-    if (announcement) this.#wanted.set(service, announcement);
+  /** @param interfaces where this node announces the service, in the node's order; null: nowhere */
+  announced(service: ObjectKey, interfaces: readonly string[] | null): void {
+    if (interfaces) this.#wanted.set(service, interfaces);
     else if (!this.#wanted.delete(service) && !this.isRecorded(service)) return;
     this.#addIfReady(service);
   }
@@ -177,7 +160,7 @@ export class ServiceL2Statuses {
     else if (!isSame(kept, wanted)) await this.#update(service, kept.name, wanted);
   }
 
-  async #create(service: ObjectKey, name: string, wanted: ServiceAnnouncement): Promise<void> {
+  async #create(service: ObjectKey, name: string, wanted: readonly string[]): Promise<void> {
     const { api, namespace, node } = this.#options;
     const [serviceNamespace = '', serviceName = ''] = service.split('/');
     const metadata = {
@@ -199,7 +182,7 @@ export class ServiceL2Statuses {
     return this.#update(service, name, wanted);
   }
 
-  async #update(service: ObjectKey, name: string, wanted: ServiceAnnouncement): Promise<void> {
+  async #update(service: ObjectKey, name: string, wanted: readonly string[]): Promise<void> {
     const { api } = this.#options;
     const status = this.#statusOf(service, wanted);
     try {
@@ -229,14 +212,13 @@ export class ServiceL2Statuses {
     this.#observed.set(service, (this.#observed.get(service) ?? new Map()).set(name, projected.value));
   }
 
-  #statusOf(service: ObjectKey, { interfaces, addresses }: ServiceAnnouncement): object {
+  #statusOf(service: ObjectKey, interfaces: readonly string[]): object {
     const [serviceNamespace = '', serviceName = ''] = service.split('/');
     return {
       node: this.#options.node,
       serviceName,
       serviceNamespace,
       interfaces: interfaces.map((name) => ({ name })),
-      addresses,
     };
   }
 }
@@ -245,16 +227,14 @@ function ofNode(node: string): { labelSelector: string } {
   return { labelSelector: `${NODE_LABEL}=${labelValue(node)}` };
 }
 
-function isSame(observed: Observed, { interfaces, addresses }: ServiceAnnouncement): boolean {
-  if (observed.interfaces !== interfaces.join()) return false;
-  return observed.addresses === '' || observed.addresses === addresses.map(({ address }) => address).join();
+function isSame(observed: Observed, interfaces: readonly string[]): boolean {
+  return observed.interfaces === interfaces.join();
 }
 
 interface Status {
   readonly serviceName?: string;
   readonly serviceNamespace?: string;
   readonly interfaces?: readonly { readonly name?: string }[];
-  readonly addresses?: readonly { readonly address?: string }[];
 }
 
 function observe(raw: unknown): { key: ObjectKey; value: Observed } | null {
@@ -266,6 +246,5 @@ function observe(raw: unknown): { key: ObjectKey; value: Observed } | null {
   const namespace = status.serviceNamespace ?? labels[NAMESPACE_LABEL] ?? '';
   const service = `${namespace}/${status.serviceName ?? labels[SERVICE_LABEL] ?? ''}`;
   const interfaces = (status.interfaces ?? []).map((entry) => entry.name ?? '').join();
-  const addresses = (status.addresses ?? []).map((entry) => entry.address ?? '').join();
-  return { key, value: { name, resourceVersion, service, interfaces, addresses } };
+  return { key, value: { name, resourceVersion, service, interfaces } };
 }
