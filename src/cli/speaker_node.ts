@@ -99,6 +99,7 @@ export class SpeakerNode {
       isHeard: (name) => this.#peers.isHeard(name),
       onRecords: () => {},
       onSessions: (live) => this.#log.debug({ live }, 'other speakers whose session lasts'),
+      onConnected: () => this.#statuses.retryNow(),
     });
     this.#statuses = new ServiceL2Statuses({ api, namespace, node, log });
     this.#recorder = new EventRecorder({ api, component: 'arpeggio-speaker', node, log: this.#log });

@@ -96,6 +96,11 @@ export class OwnershipRecords {
     return this.#keep(address, lease);
   }
 
+  /** The API server is heard again. */
+  retryNow(): void {
+    this.#queue.retryNow();
+  }
+
   settled(limitMs: number): Promise<void> {
     return this.#queue.settled(limitMs);
   }

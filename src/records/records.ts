@@ -28,6 +28,8 @@ export interface RecordsOptions {
   readonly onRecords: (records: readonly OwnershipRecord[]) => void;
   /** Names of the nodes whose session lasts, this one left out, whenever they change. */
   readonly onSessions: (live: readonly string[]) => void;
+  /** The API server is heard again after it was not. */
+  readonly onConnected: () => void;
 }
 
 export class Records {
@@ -40,6 +42,7 @@ export class Records {
   /** Of each Lease that was read, what it is about: one that is gone tells no more. */
   readonly #subjects = new Map<string, { kind: string; subject: string }>();
   #live: readonly string[] = [];
+  #connected = false;
   #look: NodeJS.Timeout | undefined;
 
   constructor(options: RecordsOptions) {
@@ -145,7 +148,13 @@ export class Records {
 
   #judgeSessions(): void {
     const nowMs = monotonicMs();
-    this.#sessions.connected(this.#reflector.status.state === 'watching', nowMs);
+    const connected = this.#reflector.status.state === 'watching';
+    this.#sessions.connected(connected, nowMs);
+    if (connected && !this.#connected) {
+      this.#owners.retryNow();
+      this.#options.onConnected();
+    }
+    this.#connected = connected;
     const live = this.#sessions.live(nowMs).filter((name) => name !== this.#options.node);
     if (live.join() === this.#live.join()) return;
     this.#live = live;

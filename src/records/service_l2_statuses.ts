@@ -101,6 +101,12 @@ export class ServiceL2Statuses {
     this.#cleared.add(node);
   }
 
+  /** The API server is heard again. */
+  retryNow(): void {
+    this.#queue.retryNow();
+    this.#cleared.retryNow();
+  }
+
   /** Takes this node's objects away, in one request of at most `limitMs`; nothing is written any more. */
   async stop(limitMs: number): Promise<void> {
     this.#queue.stop();

@@ -48,6 +48,17 @@ export class WriteQueue {
     this.#pump();
   }
 
+  /** What failed is tried at once: there is reason to think that it works again. */
+  retryNow(): void {
+    for (const [key, { attempts, timer }] of this.#retries) {
+      if (!timer) continue;
+      clearTimeout(timer);
+      this.#retries.set(key, { attempts, timer: null });
+      this.#due.add(key);
+    }
+    this.#pump();
+  }
+
   /** Resolves when nothing is due or under way, or after so many milliseconds; what waits after a failure is not counted. */
   async settled(limitMs: number): Promise<void> {
     if (this.#due.size + this.#running.size === 0) return;

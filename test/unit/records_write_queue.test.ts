@@ -53,6 +53,10 @@ describe('writes that may wait', () => {
     // News does not bring the next attempt forward.
     queue.add('a');
     assert.deepEqual([calls, queue.size], [1, 1]);
+    // Reason to think that it works again does.
+    queue.retryNow();
+    await queue.settled(1_000);
+    assert.deepEqual([calls, queue.size], [2, 1]);
     await sleep(1_000);
     assert.deepEqual([calls, queue.size], [3, 0]);
     assert.deepEqual(lines, [

@@ -1,6 +1,6 @@
 // A container of deploy/base as a process on a node: its arguments, environment, service account, mounts, user and
 // capabilities as the manifest says, in a mount namespace of its own. Only the root file system is the machine's.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import type { Exit, NetProcess } from '../../../src/lab/net_process.js';
 import type { ControlPlane } from './control_plane.js';
 import { DOOR_PORT } from './doors.js';
 import { type Manifests, NAMESPACE } from './manifests.js';
-import type { ApiObject } from './test_api.js';
+import { type ApiObject, TestApiError } from './test_api.js';
 
 const CLI = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const SERVICE_ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
@@ -92,7 +92,13 @@ export class PodProcess {
     } = workload.spec.template.spec;
     const container = containers[0];
     const context = { ...podContext, ...container.securityContext };
-    this.writeServiceAccount(await control.token(NAMESPACE, serviceAccountName));
+    try {
+      this.writeServiceAccount(await control.token(NAMESPACE, serviceAccountName));
+    } catch (error) {
+      // A container that is started again while the API server is away has the token that kubelet got before.
+      const isAway = error instanceof TestApiError && error.status === 0;
+      if (!isAway || !existsSync(join(directory, 'service-account/token'))) throw error;
+    }
     const mounts: [string, string][] = [['service-account', SERVICE_ACCOUNT]];
     for (const { name, mountPath } of container.volumeMounts ?? []) {
       const volume = volumes.find((candidate: ApiObject) => candidate.name === name);
