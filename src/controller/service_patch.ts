@@ -17,11 +17,7 @@ export interface ServicePatch {
 
 /** Path of the subresource that all our writes to a service go to; its annotations may be changed there too. */
 export function statusPath(service: Service): string {
-  return `${servicePath(service)}/status`;
-}
-
-export function servicePath({ namespace, name }: Service): string {
-  return `${inNamespace(PATHS.services, namespace)}/${name}`;
+  return `${inNamespace(PATHS.services, service.namespace)}/${service.name}/status`;
 }
 
 /**

@@ -28,7 +28,7 @@ export class ServiceView {
     if (service?.resourceVersion !== this.#services.get(key)?.resourceVersion) this.#set(key, service);
   }
 
-  /** What the API server answered when we wrote, or read again, what we knew as `base`; the watch may have been faster. */
+  /** What the API server answered when we wrote what we knew as `base`; the watch may have been faster. */
   answered(base: Service, answer: Service): void {
     const known = this.#services.get(base.key);
     if (known?.resourceVersion !== base.resourceVersion || answer.resourceVersion === base.resourceVersion) return;

@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import type { Allocation } from '../allocation/types.js';
 import { ApiError, isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { projectService } from '../kubernetes/projections.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { KeyedQueue } from './keyed_queue.js';
-import { fencePatch, servicePatch, servicePath, statusPath } from './service_patch.js';
+import { fencePatch, servicePatch, statusPath } from './service_patch.js';
 import type { ServiceView } from './service_view.js';
 import type { ControllerApi } from './types.js';
 
@@ -24,6 +25,8 @@ export interface ServiceWriterOptions {
 
 const CONCURRENCY = 8;
 const WRITE_TIMEOUT_MS = 5_000;
+/** After which a write that was refused is tried again, should the watch tell nothing. */
+const CONFLICT_MS = 2_000;
 
 /**
  * Brings the services' objects to what was decided. What is to be written is looked up when its turn comes, so that only the
@@ -36,6 +39,8 @@ export class ServiceWriter {
 
   constructor(options: ServiceWriterOptions) {
     this.#options = options;
+    // One listener for each request under way.
+    setMaxListeners(0, this.#abort.signal);
     this.#queue = new KeyedQueue({
       work: (key) => this.#write(key),
       concurrency: CONCURRENCY,
@@ -78,11 +83,18 @@ export class ServiceWriter {
         return;
       } catch (error) {
         if (isNotFound(error)) return;
-        if (isConflict(error)) return await this.#reread(service);
+        if (isConflict(error)) return await this.#newer(service);
         if (this.#options.allowedMs() === 0) throw error;
         this.#options.log.warn({ err: error, service: service.key }, 'a service cannot be fenced; trying again');
         await new Promise((resolve) => setTimeout(resolve, Math.min(200 * 2 ** attempt, 2_000)));
       }
+    }
+  }
+
+  /** Waits until the watch tells that the object is another than this version of it. */
+  async #newer({ key, resourceVersion }: Service): Promise<void> {
+    while (!this.#abort.signal.aborted && this.#options.view.get(key)?.resourceVersion === resourceVersion) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
@@ -99,8 +111,8 @@ export class ServiceWriter {
     } catch (error) {
       if (this.#abort.signal.aborted || isNotFound(error)) return;
       if (!isConflict(error)) throw error;
-      await this.#reread(service);
-      this.#queue.addLater(key, 20);
+      // The watch is about to tell what has changed, and what follows from it.
+      this.#queue.addLater(key, CONFLICT_MS);
     }
   }
 
@@ -112,16 +124,5 @@ export class ServiceWriter {
     const after = projectService(answer)?.value ?? null;
     if (after) this.#options.view.answered(service, after);
     return after;
-  }
-
-  /** After a conflict: the object as it is now. */
-  async #reread(service: Service): Promise<void> {
-    try {
-      const answer = await this.#options.api.get(servicePath(service), { signal: this.#abort.signal });
-      const now = projectService(answer)?.value;
-      if (now) this.#options.view.answered(service, now);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
   }
 }

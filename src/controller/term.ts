@@ -223,14 +223,13 @@ export class Term {
   #decide(): void {
     if (this.#allocator === null || this.#stopped) return;
     const changes = this.#allocator.decide();
-    for (const change of changes) {
-      this.#writer.add(change.service.key);
-      this.#say(change);
-    }
+    const toWrite = new Set(changes.map(({ service }) => service.key));
+    for (const change of changes) this.#say(change);
     for (const key of this.#touched) {
       const service = this.#view.get(key);
-      if (service && servicePatch(service, this.#allocationOf(key)) !== null) this.#writer.add(key);
+      if (service && servicePatch(service, this.#allocationOf(key)) !== null) toWrite.add(key);
     }
+    for (const key of toWrite) this.#writer.add(key);
     if (changes.length > 0 || this.#touched.size > 0) this.#poolStatus.changed();
     this.#touched.clear();
   }
