@@ -11,7 +11,6 @@ import { advertisement, Arpeggio, pool } from './harness/workloads.js';
 /** Asked only after a write that came too late, which nobody can order: they are there or not. */
 const RARE: Readonly<Record<string, readonly string[]>> = {
   'arpeggio-speaker': [`get coordination.k8s.io/leases in ${NAMESPACE}`],
-  'arpeggio-controller': ['get services in all namespaces'],
 };
 
 const SERVICES = '/api/v1/namespaces/default/services';
