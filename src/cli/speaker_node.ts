@@ -45,8 +45,8 @@ export class SpeakerNode {
   readonly #process: NodeProcess;
   readonly #source: KubernetesSource;
   readonly #stateFile: StateFile;
-  /** As it was at the start. */
-  readonly #saved: SavedState | null;
+  /** As it was at the start; null once it is not needed any more. */
+  #saved: SavedState | null;
   readonly #records: Records;
   readonly #statuses: ServiceL2Statuses;
   readonly #recorder: EventRecorder;
@@ -199,6 +199,7 @@ export class SpeakerNode {
   #restoreIfDue(nowMs: number): void {
     if (this.#wish !== 'none') {
       clearInterval(this.#restore);
+      this.#saved = null;
       return;
     }
     const reflectors = Object.values(this.#source.status.reflectors);
@@ -206,6 +207,7 @@ export class SpeakerNode {
     if (!away && nowMs - this.#startedMs < RESTORE_AFTER_MS) return;
     clearInterval(this.#restore);
     const saved = this.#saved;
+    this.#saved = null;
     if (saved === null) return;
     this.#wish = 'saved';
     this.#log.warn(

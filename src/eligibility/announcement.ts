@@ -1,3 +1,4 @@
+import type { DesiredService } from '../desired/desired.js';
 import type { EndpointSlice, Service } from '../kubernetes/types.js';
 import { serviceRequest } from '../metallb/annotations.js';
 import { poolOf } from '../metallb/configuration.js';
@@ -5,12 +6,14 @@ import { matchesAny } from '../metallb/selector.js';
 import type { Advertisement } from '../metallb/types.js';
 import type { Address } from '../net/address.js';
 import { addressesOf } from './addresses.js';
-import { Selection, type Terms } from './selection.js';
+import { Selection } from './selection.js';
 import type { Announcement, ClusterView, RefusalCode } from './types.js';
 
+const NOBODY: readonly string[] = [];
+
 /**
- * Who may announce a Service, and how. Pure. Whether a node is alive is left to those on the segment. Equal lists of nodes
- * are one array as long as the view is the same.
+ * Who may announce a Service, and how. Pure. Whether a node is alive is left to those on the segment. Services
+ * for which the same follows share its lists.
  *
  * @param slices of this Service, all
  */
@@ -19,40 +22,61 @@ export function announcementOf(service: Service, slices: readonly EndpointSlice[
   const addresses = addressesOf(service);
   const selection = judged.selectionOf(service, addresses);
   const advertisements = selection.names;
-  const nobody = (reason: RefusalCode, refused = judged.all(reason)): Announcement => {
-    return { addresses, eligible: [], refused, reason, advertisements, desired: null };
+  const nobody = (reason: RefusalCode): Announcement => {
+    return { addresses, eligible: NOBODY, refused: judged.all(reason), reason, advertisements, desired: null };
   };
   if (!slices.some(({ active }) => active)) return nobody('no-active-endpoint');
   if (advertisements.length === 0) return nobody('no-matching-advertisement');
   // The services that share an address have one owner; an advertisement that is for one of them only cannot say who.
   if (selection.forCertainServices && serviceRequest(service).sharingKey !== '')
     return nobody('shared-address-with-service-selector');
-  const { eligible, refused, terms } =
-    service.externalTrafficPolicy === 'Local' ? withEndpoint(selection, slices) : selection;
-  if (eligible.length === 0) return nobody(common(refused), refused);
-  const desired = { name: service.key, addresses, ...terms };
-  return { addresses, eligible, refused, reason: null, advertisements, desired };
+  const { eligible } = selection;
+  if (service.externalTrafficPolicy === 'Local') {
+    const serving = new Set(slices.flatMap(({ nodes }) => nodes));
+    const local = eligible.filter((name) => serving.has(name));
+    if (local.length < eligible.length) return new LocalAnnouncement(service.key, addresses, local, selection);
+  }
+  if (eligible.length === 0) return { ...nobody(common(selection.refused)), refused: selection.refused };
+  const desired = { name: service.key, addresses, ...selection.terms };
+  return { addresses, eligible, refused: selection.refused, reason: null, advertisements, desired };
+}
+
+/**
+ * externalTrafficPolicy: Local, announced only where an endpoint serves. Who is refused is worked out when somebody asks: a list
+ * of all nodes for each of thousands of services would be most of what a speaker has to remember.
+ */
+class LocalAnnouncement implements Announcement {
+  readonly reason: RefusalCode | null;
+  readonly desired: DesiredService | null;
+  readonly #selection: Selection;
+
+  constructor(
+    name: string,
+    readonly addresses: readonly Address[],
+    readonly eligible: readonly string[],
+    selection: Selection,
+  ) {
+    this.#selection = selection;
+    const isAnnounced = eligible.length > 0;
+    this.desired = isAnnounced ? { name, addresses, ...selection.termsFor(eligible) } : null;
+    this.reason = isAnnounced ? null : common(this.refused);
+  }
+
+  get advertisements(): readonly string[] {
+    return this.#selection.names;
+  }
+
+  get refused(): ReadonlyMap<string, RefusalCode> {
+    const refused = new Map(this.#selection.refused);
+    for (const name of this.#selection.eligible)
+      if (!this.eligible.includes(name)) refused.set(name, 'no-local-endpoint');
+    return refused;
+  }
 }
 
 /** Weights of the nodes that advertisements select for a Service, summed; nodes without one are left out. */
 export function preferenceScores(service: Service, view: ClusterView): ReadonlyMap<string, number> {
   return judgedBy(view).selectionOf(service, addressesOf(service)).weights;
-}
-
-interface Eligible {
-  readonly eligible: readonly string[];
-  readonly refused: ReadonlyMap<string, RefusalCode>;
-  readonly terms: Terms;
-}
-
-/** externalTrafficPolicy: Local, only where an endpoint serves. */
-function withEndpoint(selection: Selection, slices: readonly EndpointSlice[]): Eligible {
-  const serving = new Set(slices.flatMap(({ nodes }) => nodes));
-  const eligible = selection.eligible.filter((name) => serving.has(name));
-  if (eligible.length === selection.eligible.length) return selection;
-  const refused = new Map(selection.refused);
-  for (const name of selection.eligible) if (!serving.has(name)) refused.set(name, 'no-local-endpoint');
-  return { eligible, refused, terms: selection.termsFor(eligible) };
 }
 
 /** The code that all nodes have. */

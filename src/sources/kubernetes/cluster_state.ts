@@ -47,7 +47,7 @@ const OF_ENDPOINTS: ReadonlySet<RefusalCode | null> = new Set<RefusalCode>(['no-
  * of a Node.
  */
 export class ClusterState {
-  readonly #options: ClusterStateOptions;
+  readonly #options: Omit<ClusterStateOptions, 'saved'>;
   readonly #services = new Map<ObjectKey, Service>();
   readonly #announcements = new Map<ObjectKey, Announcement>();
   readonly #slices = new SlicesByService();
@@ -65,10 +65,9 @@ export class ClusterState {
   #viewTouched = true;
   #readinessTouched = true;
 
-  constructor(options: ClusterStateOptions) {
+  constructor({ saved, ...options }: ClusterStateOptions) {
     this.#options = options;
-    const { namespace, saved } = options;
-    this.#configuration = new JudgedConfiguration(namespace, saved?.configuration ?? null);
+    this.#configuration = new JudgedConfiguration(options.namespace, saved?.configuration ?? null);
     for (const service of saved?.desired.services ?? [])
       this.#announcements.set(service.name, announcementBefore(service));
   }

@@ -37,7 +37,7 @@ const NOT_HEADLESS = '!service.kubernetes.io/headless';
 
 /** The Kubernetes API as a source: watches what decides about service IPs, and tells what that means for the speaker. */
 export class KubernetesSource {
-  readonly #options: KubernetesSourceOptions;
+  readonly #options: Omit<KubernetesSourceOptions, 'saved'>;
   readonly #state: ClusterState;
   readonly #reflectors: Readonly<Record<WatchedKind, AnyReflector>>;
   /** Kinds whose list is not complete yet. */
@@ -45,9 +45,9 @@ export class KubernetesSource {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor(options: KubernetesSourceOptions) {
+  constructor({ saved = null, ...options }: KubernetesSourceOptions) {
     this.#options = options;
-    const state = new ClusterState(options);
+    const state = new ClusterState({ ...options, saved });
     this.#state = state;
     const { namespace } = options;
     this.#reflectors = {
