@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Allocator } from '../../src/allocation/allocator.js';
 import { parseAddress } from '../../src/net/address.js';
-import { configurationOf, keyOf, type RawPool, type RawService, World } from './allocation_world.js';
+import { keyOf, type RawPool, type RawService } from './allocation_case.js';
+import { configurationOf, World } from './allocation_world.js';
 
 const POOL: RawPool = { name: 'pool', spec: { addresses: ['192.0.2.1-192.0.2.2'] } };
 const SINGLE: RawPool = { name: 'pool', spec: { addresses: ['192.0.2.1/32'] } };

@@ -7,7 +7,7 @@ import type { Service } from '../../src/kubernetes/types.js';
 import { configurationOf } from './allocation_world.js';
 
 const MANY = 10_000;
-const CHANGES = 400;
+const CHANGES = 200;
 
 function serviceOf(number: number, extra: Partial<Service> = {}): Service {
   const name = `service-${String(number).padStart(6, '0')}`;

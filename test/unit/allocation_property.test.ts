@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import type { ObjectKey } from '../../src/kubernetes/types.js';
 import { bigintToAddress, parseRange, rangeContains } from '../../src/metallb/ranges.js';
 import { familyOf, parseAddress } from '../../src/net/address.js';
-import { type Choose, keyOf, type RawPool, type RawService, World } from './allocation_world.js';
+import { keyOf, type RawPool, type RawService } from './allocation_case.js';
+import { type Choose, World } from './allocation_world.js';
 
 interface PoolSpec {
   readonly addresses: readonly string[];
@@ -187,7 +188,7 @@ function play(steps: readonly Step[], numbers: readonly number[], check: (world:
   return world;
 }
 
-const RUNS = { numRuns: 400 };
+const RUNS = { numRuns: 250 };
 const steps = fc
   .tuple(pools, fc.array(step, { minLength: 1, maxLength: 25 }))
   .map(([first, others]) => [first, ...others]);

@@ -8,32 +8,10 @@ import type { ObjectKey, Service } from '../../src/kubernetes/types.js';
 import { ALLOCATED_FROM_POOL } from '../../src/metallb/annotations.js';
 import { judgeConfiguration } from '../../src/metallb/configuration.js';
 import type { Configuration } from '../../src/metallb/types.js';
+import { keyOf, type RawNamespace, type RawPool, type RawService } from './allocation_case.js';
 
 const SYSTEM = 'metallb-system';
 const MAX_ROUNDS = 20;
-
-export interface RawPool {
-  readonly name: string;
-  readonly labels?: Record<string, string>;
-  readonly spec: unknown;
-}
-
-export interface RawNamespace {
-  readonly name: string;
-  readonly labels: Record<string, string>;
-}
-
-export interface RawService {
-  readonly namespace: string;
-  readonly name: string;
-  readonly labels?: Record<string, string>;
-  readonly annotations?: Record<string, string>;
-  readonly spec: Record<string, unknown>;
-  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly object[] } };
-}
-
-export const keyOf = ({ namespace, name }: { readonly namespace: string; readonly name: string }): ObjectKey =>
-  `${namespace}/${name}`;
 
 export function configurationOf(pools: readonly RawPool[], namespaces: readonly RawNamespace[] = []): Configuration {
   const { configuration, problems } = judgeConfiguration({
