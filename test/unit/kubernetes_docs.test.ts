@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Command } from 'commander';
+import { controllerCommand } from '../../src/cli/controller.js';
 import { speakerCommand } from '../../src/cli/speaker.js';
 
 const ROOT = new URL('../../../', import.meta.url);
@@ -26,9 +27,13 @@ function union(path: string, name: string): string[] {
 }
 
 describe('docs/kubernetes.md', () => {
-  it('has the flags of arpeggio speaker', () => {
-    assert.deepEqual(documented('speaker').sort(), taken(speakerCommand()).sort());
-  });
+  for (const [name, command] of [
+    ['speaker', speakerCommand()],
+    ['controller', controllerCommand()],
+  ] as const)
+    it(`has the flags of arpeggio ${name}`, () => {
+      assert.deepEqual(documented(name).sort(), taken(command).sort());
+    });
 
   it('has every reason why a configuration is wrong, and why a service is not announced', () => {
     const reasons = [

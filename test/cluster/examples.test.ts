@@ -1,0 +1,298 @@
+// The examples on a real API server: each applied alone, with the controller that assigns and the source that tells a speaker who
+// may announce. What their comments promise has to come about.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Controller } from '../../src/controller/controller.js';
+import { ApiClient } from '../../src/kubernetes/api_client.js';
+import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source.js';
+import { logOf } from '../unit/shell_sample.js';
+import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { Manifests, NAMESPACE } from './harness/manifests.js';
+import type { ApiObject } from './harness/test_api.js';
+
+const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
+
+const NODES: Record<string, Record<string, string>> = {
+  'node-1': { rack: 'a', 'topology.kubernetes.io/zone': 'a' },
+  'node-2': { rack: 'a', 'topology.kubernetes.io/zone': 'a', 'node-role': 'edge' },
+  'node-3': { rack: 'b', 'node-role': 'edge' },
+  'node-4': { rack: 'b' },
+  'node-5': {},
+};
+const ALL_NODES = Object.keys(NODES);
+
+const service = (name: string, { metadata = {}, spec = {} }: ApiObject = {}): ApiObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default', ...metadata },
+  spec: { type: 'LoadBalancer', selector: { app: name }, ports: [{ port: 80 }], ...spec },
+});
+
+const fromPool = (pool: string, metadata: ApiObject = {}): ApiObject => ({
+  metadata: { annotations: { 'metallb.io/address-pool': pool }, ...metadata },
+});
+
+/** A definition as MetalLB has it: without the rules and bounds of ours. */
+function withoutRules(schema: ApiObject): ApiObject {
+  if (Array.isArray(schema)) return schema.map(withoutRules);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const ours = /^(x-kubernetes-(validations|list-type|list-map-keys)|(max|min)(Items|Length)|enum)$/;
+  const kept = Object.entries(schema).filter(([key]) => !ours.test(key));
+  return Object.fromEntries(kept.map(([key, value]) => [key, withoutRules(value)]));
+}
+
+class Cluster {
+  private constructor(
+    readonly control: ControlPlane,
+    readonly source: KubernetesSource,
+    private readonly controller: Controller,
+    private readonly client: ApiClient,
+  ) {}
+
+  static async start(control: ControlPlane): Promise<Cluster> {
+    const { log } = logOf();
+    const client = await ApiClient.connect({ kubeconfig: control.kubeconfig('admin'), log });
+    const common = { api: client, namespace: NAMESPACE, lbClass: null, log };
+    const controller = new Controller({ ...common, election: null });
+    const source = new KubernetesSource({
+      ...common,
+      ignoreExcludeLB: false,
+      drainOnCordon: true,
+      probing: 'fast',
+      onUpdate: () => {},
+      onProblems: () => {},
+    });
+    controller.start();
+    source.start();
+    return new Cluster(control, source, controller, client);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.controller.stop(), this.source.stop()]);
+    this.client.close();
+  }
+
+  /** Applies objects and files for as long as `look` takes. */
+  async with(files: readonly string[], objects: readonly ApiObject[], look: () => Promise<void>): Promise<void> {
+    const { api } = this.control;
+    const applied: ApiObject[] = [];
+    for (const file of files) applied.push(...(await api.applyYaml(readFileSync(new URL(file, EXAMPLES), 'utf8'))));
+    for (const object of objects) applied.push(await api.apply(object));
+    for (const { kind, metadata } of applied)
+      if (kind === 'Service') await this.endpoint(metadata, ['node-2', 'node-5']);
+    try {
+      await look();
+    } finally {
+      await this.remove(applied);
+    }
+  }
+
+  private async remove(applied: readonly ApiObject[]): Promise<void> {
+    const { api } = this.control;
+    for (const object of [...applied].reverse())
+      if (object.kind !== 'Namespace') await api.delete(await api.pathOf(object));
+    await api.eventually('nothing is announced any more', async () => this.source.announcements.size === 0);
+  }
+
+  /** An EndpointSlice with a pod on each of the nodes. */
+  async endpoint({ name, namespace }: ApiObject, nodes: readonly string[]): Promise<void> {
+    await this.control.api.apply({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      ports: [{ port: 80, protocol: 'TCP', name: '' }],
+      endpoints: nodes.map((nodeName, index) => ({
+        addresses: [`10.244.0.${index + 1}`],
+        nodeName,
+        conditions: { ready: true },
+      })),
+    });
+  }
+
+  addresses(name: string, namespace = 'default'): Promise<string[]> {
+    const path = `/api/v1/namespaces/${namespace}/services/${name}`;
+    return this.control.api.eventually(`${name} has an address`, async () => {
+      const { status } = await this.control.api.get(path);
+      const found = status.loadBalancer?.ingress?.map(({ ip }: ApiObject) => ip);
+      return found?.length > 0 && found;
+    });
+  }
+
+  /** Why a service has none, as an event says. */
+  refusal(name: string): Promise<string> {
+    return this.control.api.eventually(`${name} is refused`, async () => {
+      const events = await this.control.api.list('/api/v1/namespaces/default/events');
+      const { message } = events.find(
+        ({ involvedObject, reason }: ApiObject) => involvedObject.name === name && reason === 'AllocationFailed',
+      );
+      return message;
+    });
+  }
+
+  announcement(name: string, namespace = 'default') {
+    const key = `${namespace}/${name}`;
+    return this.control.api.eventually(`${key} is judged`, async () => {
+      const found = this.source.announcements.get(key);
+      return found?.reason === 'no-active-endpoint' ? null : found;
+    });
+  }
+}
+
+test('the examples do what they say', async (t) => {
+  await withControlPlane(t, {}, async (control) => {
+    const { api } = control;
+    const crds = (await Manifests.render(control)).objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
+    await api.create('/api/v1/namespaces', { metadata: { name: NAMESPACE } });
+    // Where MetalLB was before, its definitions are there; ours replace them while everything runs.
+    for (const crd of crds) await api.applyYaml(JSON.stringify(withoutRules(crd)));
+    for (const [name, labels] of Object.entries(NODES))
+      await api.apply({
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
+      });
+    const cluster = await Cluster.start(control);
+    try {
+      await t.test('pool-and-advertisement, under the definitions of MetalLB', () =>
+        cluster.with(['pool-and-advertisement.yaml'], [], async () => {
+          assert.deepEqual(await cluster.addresses('web'), ['192.0.2.64']);
+          const { desired, eligible } = await cluster.announcement('web');
+          assert.deepEqual(eligible, ALL_NODES);
+          assert.deepEqual([desired?.interfaces, desired?.addresses], [null, ['192.0.2.64']]);
+        }),
+      );
+
+      await t.test('pool-and-advertisement, under our definitions', () =>
+        cluster.with(['pool-and-advertisement.yaml'], [], async () => {
+          assert.deepEqual(await cluster.addresses('web'), ['192.0.2.64']);
+          for (const crd of crds) await api.applyYaml(JSON.stringify(crd));
+          const path = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools/main`;
+          // A definition counts a moment after it was replaced.
+          await api.eventually('the rules count', () =>
+            api.patch(path, { spec: { addresses: ['nonsense'] } }).then(
+              () => false,
+              (error: Error) => /must be a prefix/.test(error.message),
+            ),
+          );
+          await api.patch(path, { spec: { addresses: ['192.0.2.64-192.0.2.95', '2001:db8::2:0/120'] } });
+          assert.deepEqual(await cluster.addresses('web'), ['192.0.2.64']);
+          assert.equal((await cluster.announcement('web')).reason, null);
+        }),
+      );
+
+      await t.test('requested-address', () =>
+        cluster.with(['requested-address.yaml'], [service('asks-nothing')], async () => {
+          assert.deepEqual(await cluster.addresses('dns'), ['192.0.2.100']);
+          assert.match((await cluster.addresses('mail')).join(), /^192\.0\.2\.(9[6-9]|10\d|11[01])$/);
+          assert.match(await cluster.refusal('asks-nothing'), /no IPAddressPool that gives addresses/);
+        }),
+      );
+
+      await t.test('namespaces', async () => {
+        const exposed = { labels: { exposed: 'internet' } };
+        await api.apply({
+          apiVersion: 'v1',
+          kind: 'Namespace',
+          metadata: { name: 'bank', labels: { stage: 'production' } },
+        });
+        await api.apply({
+          apiVersion: 'v1',
+          kind: 'Namespace',
+          metadata: { name: 'shop', labels: { stage: 'production' } },
+        });
+        const services = [
+          service('in-shop', { metadata: { namespace: 'shop', ...exposed } }),
+          service('in-bank', { metadata: { namespace: 'bank', ...exposed } }),
+          service('elsewhere', { metadata: exposed }),
+        ];
+        await cluster.with(['namespaces.yaml'], services, async () => {
+          assert.deepEqual(await cluster.addresses('in-shop', 'shop'), ['192.0.2.112']);
+          assert.deepEqual(await cluster.addresses('in-bank', 'bank'), ['192.0.2.128']);
+          await cluster.refusal('elsewhere');
+        });
+      });
+
+      await t.test('dual-stack', () =>
+        cluster.with(['dual-stack.yaml'], [], async () => {
+          const [four, six] = await cluster.addresses('both');
+          assert.match(String(four), /^192\.0\.2\./);
+          assert.match(String(six), /^2001:db8::3:/);
+          assert.deepEqual(await cluster.addresses('both-requested'), ['192.0.2.200', '2001:db8::3:8']);
+        }),
+      );
+
+      await t.test('sharing', () =>
+        cluster.with(['pool-and-advertisement.yaml', 'sharing.yaml'], [], async () => {
+          assert.deepEqual(await cluster.addresses('dns-udp'), ['192.0.2.70']);
+          assert.deepEqual(await cluster.addresses('dns-tcp'), ['192.0.2.70']);
+          assert.deepEqual((await cluster.announcement('dns-tcp')).eligible, ALL_NODES);
+        }),
+      );
+
+      await t.test('node-selectors', () =>
+        cluster.with(
+          ['node-selectors.yaml'],
+          [service('a', fromPool('rack-a')), service('b', fromPool('rack-b'))],
+          async () => {
+            assert.deepEqual(await cluster.addresses('a'), ['198.51.100.0']);
+            assert.deepEqual(await cluster.addresses('b'), ['198.51.100.64']);
+            assert.deepEqual((await cluster.announcement('a')).eligible, ['node-1', 'node-2']);
+            assert.deepEqual((await cluster.announcement('b')).eligible, ['node-4', 'node-5']);
+          },
+        ),
+      );
+
+      await t.test('interfaces', () =>
+        cluster.with(['interfaces.yaml'], [service('disk')], async () => {
+          await cluster.addresses('disk');
+          assert.deepEqual([...((await cluster.announcement('disk')).desired?.interfaces ?? [])].sort(), [
+            'bond0',
+            'eth1',
+          ]);
+        }),
+      );
+
+      await t.test('preferred-nodes', () =>
+        cluster.with(['preferred-nodes.yaml'], [service('gate')], async () => {
+          await cluster.addresses('gate');
+          const { desired, eligible } = await cluster.announcement('gate');
+          assert.deepEqual(eligible, ALL_NODES);
+          assert.deepEqual(
+            [...(desired?.prefer ?? [])].sort((a, b) => (a.node < b.node ? -1 : 1)),
+            [
+              { node: 'node-1', weight: 20 },
+              { node: 'node-2', weight: 120 },
+              { node: 'node-3', weight: 100 },
+            ],
+          );
+        }),
+      );
+
+      await t.test('service-selectors', () =>
+        cluster.with(
+          ['service-selectors.yaml'],
+          [service('open', { metadata: { labels: { exposed: 'internet' } } }), service('closed')],
+          async () => {
+            await cluster.addresses('open');
+            await cluster.addresses('closed');
+            const open = await cluster.announcement('open');
+            assert.deepEqual([open.eligible, open.desired?.interfaces], [ALL_NODES, ['eth0']]);
+            assert.equal((await cluster.announcement('closed')).reason, 'no-matching-advertisement');
+          },
+        ),
+      );
+
+      await t.test('local-traffic-policy', () =>
+        cluster.with(['pool-and-advertisement.yaml', 'local-traffic-policy.yaml'], [], async () => {
+          await cluster.addresses('web-local');
+          assert.deepEqual((await cluster.announcement('web-local')).eligible, ['node-2', 'node-5']);
+          assert.deepEqual((await cluster.announcement('web')).eligible, ALL_NODES);
+        }),
+      );
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
