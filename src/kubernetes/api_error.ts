@@ -1,7 +1,7 @@
 import { ArpeggioError } from '../errors.js';
 
 /** `reason` of failures for which no answer came; of all others it is the API server's own word, such as "Conflict". */
-export type LocalReason = 'Unreachable' | 'Untrusted' | 'Timeout' | 'Aborted' | 'Truncated' | 'Malformed';
+export type LocalReason = 'Unreachable' | 'Untrusted' | 'Timeout' | 'Idle' | 'Aborted' | 'Truncated' | 'Malformed';
 
 export interface ApiErrorDetails {
   /** HTTP status; 0: no answer came. */

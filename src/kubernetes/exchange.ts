@@ -108,12 +108,12 @@ export async function exchangeLines(options: LinesOptions): Promise<void> {
       return;
     }
     const splitter = new LineSplitter();
-    arm(idleTimeoutMs, silent);
+    arm(idleTimeoutMs, silent, 'Idle');
     const guarded = guard(what, settle);
     guarded(options.onOpen);
     response.on('data', (chunk: Buffer) =>
       guarded(() => {
-        arm(idleTimeoutMs, silent);
+        arm(idleTimeoutMs, silent, 'Idle');
         options.onHeard();
         const lines = splitter.push(chunk);
         if (lines.length > 0) options.onLines(lines);
@@ -126,7 +126,7 @@ export async function exchangeLines(options: LinesOptions): Promise<void> {
 
 type Settle = (error: ApiError | null, value?: unknown) => void;
 /** (Re)starts the clock after which the request fails. */
-type Arm = (ms: number, message: string) => void;
+type Arm = (ms: number, message: string, reason?: 'Timeout' | 'Idle') => void;
 
 function send(
   options: ExchangeOptions & ({ timeoutMs: number } | { idleTimeoutMs: number }),
@@ -159,6 +159,7 @@ function send(
     let answered = false;
     let timer: NodeJS.Timeout | undefined;
     let deadline = '';
+    let lateness: LocalReason = 'Timeout';
     const settle: Settle = (error, value) => {
       if (settled) return;
       settled = true;
@@ -169,15 +170,16 @@ function send(
       reject(error);
     };
     const onAbort = () => settle(aborted(what));
-    const arm: Arm = (ms, message) => {
+    const arm: Arm = (ms, message, reason = 'Timeout') => {
       if (settled) return;
+      lateness = reason;
       if (timer && deadline === message) {
         timer.refresh();
         return;
       }
       clearTimeout(timer);
       deadline = message;
-      timer = setTimeout(() => settle(local(what, 'Timeout', `${deadline}; the connection is given up`)), ms);
+      timer = setTimeout(() => settle(local(what, lateness, `${deadline}; the connection is given up`)), ms);
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     const first = 'timeoutMs' in options ? options.timeoutMs : Math.min(options.idleTimeoutMs, FIRST_BYTE_MS);

@@ -3,7 +3,7 @@ import { monotonicMs } from '../clock.js';
 import type { Logger } from '../log.js';
 import { type ApiClient, sleep } from './api_client.js';
 import { ApiError, isGone } from './api_error.js';
-import { backoffMs, DEFAULT_TIMINGS, type ReflectorTimings, watchSeconds } from './reflector_timing.js';
+import { backoffMs, DEFAULT_TIMINGS, idleMs, type ReflectorTimings, watchSeconds } from './reflector_timing.js';
 import { same } from './same.js';
 import type { Changes, ObjectKey, Projected, ReflectorStatus } from './types.js';
 import { type ListPage, parseEvent, parsePage, rawKey } from './watch_event.js';
@@ -33,7 +33,7 @@ export interface ReflectorOptions<T> {
  * Lists in pages, consistently (each list is as new as the newest write before it), then watches from there. A watch ends by
  * itself after 5 to 10 minutes and goes on where it was; bookmarks keep that place young. What is lost is tried again after a
  * jittered pause that doubles, or after the server's Retry-After. 410 leads to a new list, of which only differences are told.
- * A connection that is silent although bookmarks are due is given up.
+ * A watch that is silent for too long is begun anew: its connection may be dead, or there was nothing to say.
  */
 export class Reflector<T> {
   private readonly held = new Map<ObjectKey, T>();
@@ -219,10 +219,11 @@ export class Reflector<T> {
         timeoutSeconds: String(watchSeconds(this.random(), this.timings)),
       },
       {
-        idleTimeoutMs: this.timings.idleTimeoutMs,
+        idleTimeoutMs: idleMs(this.random(), this.timings),
         signal: this.abort.signal,
         onOpen: () => {
           if (this.stopped) return;
+          this.heardMs = monotonicMs();
           this.state = 'watching';
           proved = setTimeout(wentWell, this.timings.shortWatchMs);
         },
@@ -236,7 +237,14 @@ export class Reflector<T> {
         },
       },
     );
-    await watching.finally(() => clearTimeout(proved));
+    try {
+      await watching;
+    } catch (error) {
+      if (!(well && error instanceof ApiError && error.reason === 'Idle')) throw error;
+      this.log.debug({ reason: error.message }, 'a silent watch is begun anew');
+    } finally {
+      clearTimeout(proved);
+    }
     // Not a word before its end: without a pause this would go round and round.
     if (!well && !this.stopped)
       throw new ApiError('the API server ends the watch at once', { status: 0, reason: 'Truncated' });

@@ -3,7 +3,10 @@ export interface ReflectorTimings {
   /** A watch is asked to last this long, drawn between the two: not all clients come back at once. */
   minWatchMs: number;
   maxWatchMs: number;
-  /** The API server sends a bookmark every minute; a connection silent for longer than this is dead. */
+  /**
+   * A watch silent for this long, and up to a fifth more, is begun anew. The API server sends a bookmark every minute, but only where
+   * objects of the kind have changed; a server that is gone is noticed by TCP within 20 s.
+   */
   idleTimeoutMs: number;
   /** One page of a list, with what is tried again. */
   pageTimeoutMs: number;
@@ -17,7 +20,7 @@ export interface ReflectorTimings {
 export const DEFAULT_TIMINGS: ReflectorTimings = {
   minWatchMs: 300_000,
   maxWatchMs: 600_000,
-  idleTimeoutMs: 100_000,
+  idleTimeoutMs: 120_000,
   pageTimeoutMs: 60_000,
   shortWatchMs: 2000,
   minBackoffMs: 250,
@@ -41,6 +44,10 @@ export function backoffMs(
   const own = full * (0.5 + random / 2);
   if (retryAfterMs === null) return own;
   return Math.max(own, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + random / 5));
+}
+
+export function idleMs(random: number, { idleTimeoutMs }: ReflectorTimings): number {
+  return idleTimeoutMs * (1 + random / 5);
 }
 
 /** For timeoutSeconds, at least 1. */

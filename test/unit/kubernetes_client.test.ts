@@ -145,6 +145,24 @@ test('a token that is no longer accepted is read again, at once', async () => {
   assert.deepEqual(await client.get('/x'), { done: true });
 });
 
+test('a token of an exec plugin, kept until it is refused, is asked for again', async () => {
+  const file = join(server.directory, 'credential');
+  const write = (token: string) => writeFileSync(file, JSON.stringify({ kind: 'ExecCredential', status: { token } }));
+  write('one');
+  server.token = 'one';
+  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'cat', args: [file] };
+  server.writeKubeconfig({ user: { token: undefined, exec } });
+  server.fault('other', ok, 2);
+  await client.get('/x');
+  write('two');
+  server.token = 'two';
+  assert.deepEqual(await client.get('/x'), { done: true });
+  assert.deepEqual(
+    server.seen.map(({ authorization }) => authorization),
+    ['Bearer one', 'Bearer one', 'Bearer two'],
+  );
+});
+
 test('a new authority takes effect; a kubeconfig that is broken for a moment does not', async () => {
   server.fault('other', ok, 3);
   await client.get('/x');

@@ -119,7 +119,7 @@ test('an empty list is told too; what changes nothing that is kept is not told',
 test('a watch that ends goes on where it was, also where only a bookmark said how far', async () => {
   follow();
   await watching();
-  server.put('x', { size: -1 });
+  server.elsewhere();
   server.bookmark();
   await pause(50);
   server.compact();
@@ -141,16 +141,23 @@ test('the server ends watches at their timeout, and that is no failure', async (
 test('a half-open watch is found by its silence, and nothing is lost', async () => {
   follow();
   await watching();
-  server.fault('watch', (response) => {
-    response.writeHead(200).flushHeaders();
-    return undefined;
-  });
-  server.endWatches();
-  await until('the silent watch', () => server.count('watch') === 2);
-  server.put('t1', { size: 50 });
-  await pause(TIMINGS.idleTimeoutMs / 2);
-  assert.equal(reflector.objects.get('t1')?.size, 1);
-  await agrees();
+  for (const spoken of ['', '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"1"}}}\n']) {
+    const watches = server.count('watch');
+    server.fault('watch', (response, { query }) => {
+      const version = query.get('resourceVersion')!;
+      response.writeHead(200).flushHeaders();
+      if (spoken) response.write(spoken.replace('"1"', `"${version}"`));
+      return undefined;
+    });
+    server.endWatches();
+    await until('the silent watch', () => server.count('watch') === watches + 1);
+    const before = reflector.objects.get('t1')?.size;
+    server.put('t1', { size: 50 + watches });
+    await pause(TIMINGS.idleTimeoutMs / 2);
+    assert.equal(reflector.objects.get('t1')?.size, before);
+    await agrees();
+    await watching();
+  }
   assert.equal(server.count('list'), 3);
 });
 
@@ -181,6 +188,14 @@ test('410 for ever: lists again ever less often, not in a tight loop', async () 
   const lists = server.seen.filter(({ kind, query }) => kind === 'list' && !query.get('continue')).length;
   assert.ok(lists >= 4 && lists <= 14, `${lists} lists`);
   assert.equal(told.length, 1, 'told once, for nothing changes');
+});
+
+test('a server that ends every watch at once is not asked without a pause', async () => {
+  server.fault('watch', (response) => void response.writeHead(200).end(), 1000);
+  follow();
+  await pause(1000);
+  assert.ok(server.count('watch') >= 4 && server.count('watch') <= 14, `${server.count('watch')} watches`);
+  assert.match(reflector.status.reason ?? 'watching', /ends the watch at once|watching/);
 });
 
 test('a continuation that expires: the next list comes in one piece', async () => {

@@ -98,12 +98,12 @@ export class TestServer {
   }
 
   /** As kubectl writes it: in one step. */
-  writeKubeconfig({ token = this.token, ca = this.caFile() }: { token?: string; ca?: string } = {}): void {
+  writeKubeconfig({ token = this.token, ca = this.caFile(), user = {} as object } = {}): void {
     const text = JSON.stringify({
       apiVersion: 'v1',
       kind: 'Config',
       clusters: [{ name: 'test', cluster: { server: this.url, 'certificate-authority': ca } }],
-      users: [{ name: 'tester', user: { token } }],
+      users: [{ name: 'tester', user: { token, ...user } }],
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'tester', namespace: 'here' } }],
       'current-context': 'test',
     });
@@ -166,6 +166,11 @@ export class TestServer {
     this.objects.set(name, object);
     this.emit({ version: this.version, type: before ? 'MODIFIED' : 'ADDED', object });
     return object;
+  }
+
+  /** Something else changes: no watch hears of it. */
+  elsewhere(): void {
+    this.version += 1;
   }
 
   remove(name: string): void {
