@@ -5,6 +5,7 @@ import type { ApiClient } from '../kubernetes/api_client.js';
 import { EventRecorder } from '../kubernetes/events.js';
 import type { Service } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
+import { missingInterfaces } from '../metallb/configuration.js';
 import type { ConfigurationProblem } from '../metallb/types.js';
 import { Records } from '../records/records.js';
 import { ServiceL2Statuses } from '../records/service_l2_statuses.js';
@@ -242,10 +243,17 @@ export class SpeakerNode {
     return clusterWarnings({
       wish: this.#wish,
       source: this.#source.status,
-      problems: this.#problems,
+      problems: [...this.#problems, ...this.#missingInterfaces()],
       records: this.#records.status,
       pendingRecords: this.#records.pending,
       unheard: this.#peers.unheard.map((node) => this.#peers.unheardText(node)),
     });
+  }
+
+  #missingInterfaces(): ConfigurationProblem[] {
+    const { configuration, nodes } = this.#source;
+    const node = nodes.get(this.#options.settings.node);
+    if (configuration === null || node === undefined) return [];
+    return missingInterfaces(configuration, node, this.#process.speaker.interfaces, this.#options.namespace);
   }
 }

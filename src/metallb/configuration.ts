@@ -24,8 +24,6 @@ export interface ConfigurationInput {
   readonly nodes: readonly Node[];
   /** Where we run; objects of other namespaces are refused and do not count. */
   readonly namespace: string;
-  /** Names of the interfaces that a node has; null: unknown. Absent: of all nodes. */
-  readonly interfacesOf?: (node: string) => readonly string[] | null;
 }
 
 /**
@@ -46,7 +44,7 @@ export function judgeConfiguration(input: ConfigurationInput): ConfigurationVerd
   return {
     configuration: {
       pools: pools.map((draft) => resolvePool(draft, input.namespaces, problems)),
-      advertisements: advertisements.map((draft) => resolveAdvertisement(draft, pools, input, problems)),
+      advertisements: advertisements.map((draft) => resolveAdvertisement(draft, pools, problems)),
       reserved,
     },
     problems,
@@ -185,7 +183,6 @@ function resolvePool(draft: PoolDraft, namespaces: readonly Namespace[], problem
 function resolveAdvertisement(
   draft: AdvertisementDraft,
   pools: readonly PoolDraft[],
-  { nodes, interfacesOf = () => null }: ConfigurationInput,
   problems: ConfigurationProblem[],
 ): Advertisement {
   const { resource, ipAddressPools, ipAddressPoolSelectors, nodeSelectors, interfaces } = draft;
@@ -195,19 +192,6 @@ function resolveAdvertisement(
     if (pools.some((pool) => nameOf(pool) === name)) return;
     warn('unknown-pool', `spec.ipAddressPools[${index}]`, `there is no IPAddressPool "${name}"`);
   });
-  if (interfaces !== null) {
-    const without = nodes
-      .filter((node) => matchesAny(nodeSelectors, node.labels))
-      .map(({ name }) => ({ name, has: interfacesOf(name) }))
-      .filter(({ has }) => has !== null && !interfaces.some((name) => has.includes(name)))
-      .map(({ name }) => name);
-    if (without.length > 0)
-      warn(
-        'unknown-interface',
-        'spec.interfaces',
-        `${some(without)} has none of the interfaces ${interfaces.join(', ')}`,
-      );
-  }
   const all = ipAddressPools.length === 0 && ipAddressPoolSelectors.length === 0;
   const takes = (name: string, labels: Labels) =>
     all ||
@@ -249,6 +233,27 @@ export function poolOf(configuration: Configuration, address: Address): Pool | n
   }
   const candidate = index[low - 1];
   return candidate !== undefined && rangeContains(candidate.range, address) ? candidate.owner : null;
+}
+
+/**
+ * Warnings for one node: advertisements that select it and name interfaces of which it has none. Another node may have them.
+ *
+ * @param present the interfaces that the node can use
+ * @param namespace of the advertisements
+ */
+export function missingInterfaces(
+  { advertisements }: Configuration,
+  node: Node,
+  present: readonly string[],
+  namespace: string,
+): ConfigurationProblem[] {
+  return advertisements.flatMap(({ name, interfaces, nodeSelectors }) => {
+    if (interfaces === null || interfaces.some((wanted) => present.includes(wanted))) return [];
+    if (!matchesAny(nodeSelectors, node.labels)) return [];
+    const message = `${node.name} has none of the interfaces ${interfaces.join(', ')}, so it announces nothing of this`;
+    const object = { namespace, name };
+    return [problemWith('L2Advertisement', object, 'unknown-interface', 'spec.interfaces', message, 'warning')];
+  });
 }
 
 /** Names of the pools whose addresses nobody will announce; sorted. */

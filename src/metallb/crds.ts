@@ -73,8 +73,7 @@ const DEFINITIONS: readonly Definition[] = [
   {
     kind: 'ConfigurationState',
     plural: 'configurationstates',
-    description:
-      'Says whether the configuration is valid, or what to change. One for the controller and one for each speaker.',
+    description: 'Says whether the configuration is valid, or what to change. Written by the controller.',
     columns: [
       { name: 'Result', type: 'string', jsonPath: '.status.result' },
       { name: 'ErrorSummary', type: 'string', jsonPath: '.status.errorSummary' },

@@ -48,7 +48,7 @@ export interface Read<T> {
 /** A problem with an object; as an error unless told otherwise. */
 export function problemWith(
   kind: ConfigurationProblem['kind'],
-  { namespace, name }: CustomResource,
+  { namespace, name }: Pick<CustomResource, 'namespace' | 'name'>,
   reason: ConfigurationReason,
   path: string,
   message: string,

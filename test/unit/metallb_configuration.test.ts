@@ -5,14 +5,25 @@ import fc from 'fast-check';
 import {
   type ConfigurationInput,
   judgeConfiguration,
+  missingInterfaces,
   poolOf,
   unadvertisedPools,
 } from '../../src/metallb/configuration.js';
+import type { Labels } from '../../src/kubernetes/types.js';
 import { bigintToAddress, rangeContains } from '../../src/metallb/ranges.js';
 import { conditionOf, problemText } from '../../src/metallb/state.js';
 import type { Pool } from '../../src/metallb/types.js';
 import type { Address } from '../../src/net/address.js';
-import { advertisement, configurationOf, customResource, judgeInput, namespace, node, pool } from './metallb_sample.js';
+import {
+  advertisement,
+  configurationOf,
+  customResource,
+  judgeInput,
+  NAMESPACE,
+  namespace,
+  node,
+  pool,
+} from './metallb_sample.js';
 
 const told = (input: Partial<ConfigurationInput>) =>
   judgeConfiguration(judgeInput(input)).problems.map(
@@ -170,21 +181,23 @@ describe('a configuration that works is warned of', () => {
     assert.deepEqual(configurationOf({ pools: input.pools }).reserved, []);
   });
 
-  it('nodes without any of the interfaces named, as far as they are known', () => {
-    const known: Record<string, string[]> = { n1: ['lo', 'eth0'], n2: ['lo', 'ens3'], n3: ['lo'] };
-    const input = (interfaces: string[]) => ({
-      pools: [pool('a', { addresses: ['192.0.2.0/24'] })],
-      advertisements: [advertisement('adv', { interfaces, nodeSelectors: [{ matchLabels: { edge: 'yes' } }] })],
-      nodes: [node('n1', { edge: 'yes' }), node('n2', { edge: 'yes' }), node('n3'), node('n4', { edge: 'yes' })],
-      interfacesOf: (name: string) => known[name] ?? null,
-    });
-    assert.deepEqual(told(input(['eth0', 'ens3'])), []);
-    const { problems } = judgeConfiguration(judgeInput(input(['eth0'])));
-    assert.deepEqual(
-      problems.map(({ reason, message }) => [reason, message]),
-      [['unknown-interface', 'n2 has none of the interfaces eth0']],
-    );
-    assert.deepEqual(configurationOf(input(['eth0', 'eth0'])).advertisements[0]?.interfaces, ['eth0']);
+  it('advertisements that name interfaces of which the node has none', () => {
+    const some = [
+      advertisement('edge', {
+        interfaces: ['eth0', 'ens3', 'eth0'],
+        nodeSelectors: [{ matchLabels: { edge: 'yes' } }],
+      }),
+      advertisement('all'),
+    ];
+    const configuration = configurationOf({ advertisements: some });
+    assert.deepEqual(configuration.advertisements[1]?.interfaces, ['eth0', 'ens3']);
+    const missing = (labels: Labels, present: string[]) =>
+      missingInterfaces(configuration, node('n1', labels), present, NAMESPACE);
+    assert.deepEqual(missing({ edge: 'yes' }, ['eth1', 'ens3']), []);
+    assert.deepEqual(missing({}, ['eth1']), []);
+    assert.deepEqual(missing({ edge: 'yes' }, ['eth1']).map(problemText), [
+      'L2Advertisement metallb-system/edge: spec.interfaces: n1 has none of the interfaces eth0, ens3, so it announces nothing of this',
+    ]);
   });
 
   it('addresses that no host may have', () => {
