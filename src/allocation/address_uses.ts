@@ -15,6 +15,13 @@ interface Users {
   readonly recorded: Set<ObjectKey>;
 }
 
+/** Addresses held with one sharing key. */
+interface Group {
+  readonly addresses: Set<Address>;
+  /** On how many of them the port is in use. */
+  readonly ports: Map<string, number>;
+}
+
 /** Told of what may let others in. `key` is a sharing key. */
 export interface UsesListener {
   onOccupied(address: Address): void;
@@ -29,7 +36,7 @@ export interface UsesListener {
 
 export class AddressUses {
   readonly #users = new Map<Address, Users>();
-  readonly #bySharingKey = new Map<string, Set<Address>>();
+  readonly #groups = new Map<string, Group>();
   readonly #listener: UsesListener;
 
   constructor(listener: UsesListener) {
@@ -47,9 +54,20 @@ export class AddressUses {
     return (this.#users.get(address)?.holders.size ?? 0) > 0;
   }
 
-  /** Addresses held with this sharing key. */
-  sharedWith(key: string): Iterable<Address> {
-    return this.#bySharingKey.get(key) ?? [];
+  /** Addresses that the service may share with those who hold them. */
+  shareable(key: ObjectKey, use: Use): Address[] {
+    const group = this.#groups.get(use.sharingKey);
+    if (group === undefined) return [];
+    // Often all services with a key have the same port: then there is no need to look at each address.
+    if (use.ports.some((port) => (group.ports.get(port) ?? 0) >= group.addresses.size)) return [];
+    return [...group.addresses].filter((address) => {
+      const users = this.#users.get(address);
+      return (
+        users !== undefined &&
+        use.ports.every((port) => !users.ports.has(port)) &&
+        this.obstacle(address, key, use) === null
+      );
+    });
   }
 
   hold(address: Address, key: ObjectKey, use: Use): void {
@@ -61,8 +79,10 @@ export class AddressUses {
     if (before === undefined && users.holders.size === 1) this.#listener.onHeld(address);
     for (const port of use.ports) users.ports.set(port, key);
     if (use.sharingKey !== '') {
-      const addresses = this.#bySharingKey.get(use.sharingKey) ?? new Set();
-      this.#bySharingKey.set(use.sharingKey, addresses.add(address));
+      const group = this.#groups.get(use.sharingKey) ?? { addresses: new Set(), ports: new Map() };
+      this.#groups.set(use.sharingKey, group);
+      group.addresses.add(address);
+      for (const port of use.ports) group.ports.set(port, (group.ports.get(port) ?? 0) + 1);
       this.#listener.onSharing(use.sharingKey);
     }
     if (before !== undefined) this.#listener.onLoosened(address);
@@ -140,9 +160,15 @@ export class AddressUses {
     for (const port of use.ports) if (users.ports.get(port) === key) users.ports.delete(port);
     if (use.sharingKey === '') return;
     this.#listener.onSharing(use.sharingKey);
+    const group = this.#groups.get(use.sharingKey);
+    if (group === undefined) return;
+    for (const port of use.ports) {
+      const left = (group.ports.get(port) ?? 0) - 1;
+      if (left > 0) group.ports.set(port, left);
+      else group.ports.delete(port);
+    }
     for (const other of users.holders.values()) if (other.sharingKey === use.sharingKey) return;
-    const addresses = this.#bySharingKey.get(use.sharingKey);
-    addresses?.delete(address);
-    if (addresses?.size === 0) this.#bySharingKey.delete(use.sharingKey);
+    group.addresses.delete(address);
+    if (group.addresses.size === 0) this.#groups.delete(use.sharingKey);
   }
 }

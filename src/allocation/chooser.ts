@@ -142,14 +142,15 @@ export class Chooser {
   /** An address of the pool that the service may share; who has a sharing key shares before it takes a free one. */
   #shared(service: Service, { use }: Wish, space: PoolSpace, family: Family): Address | null {
     if (use.sharingKey === '') return null;
-    const candidates = [...this.#uses.sharedWith(use.sharingKey)].filter(
-      (address) =>
-        familyOf(address) === family &&
-        this.#uses.obstacle(address, service.key, use) === null &&
-        this.#pools.at(address) === space &&
-        !space.avoids(address) &&
-        !space.reserves(address),
-    );
+    const candidates = this.#uses
+      .shareable(service.key, use)
+      .filter(
+        (address) =>
+          familyOf(address) === family &&
+          this.#pools.at(address) === space &&
+          !space.avoids(address) &&
+          !space.reserves(address),
+      );
     return space.lowest(candidates);
   }
 }

@@ -1,8 +1,6 @@
 // MetalLB's cases of allocation (test/vectors/metallb-allocation.json) on a real API server, by the controller as it is shipped.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { isSilent } from '../../src/allocation/refusals.js';
 import type { ObjectKey } from '../../src/kubernetes/types.js';
 import {
@@ -16,13 +14,13 @@ import {
   type Shown,
   type Step,
 } from '../unit/allocation_case.js';
-import { Background } from './harness/background.js';
+import type { Background } from './harness/background.js';
 import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
-import { Manifests, NAMESPACE } from './harness/manifests.js';
+import { install, shownBy, startController } from './harness/controller_process.js';
+import { NAMESPACE } from './harness/manifests.js';
 import type { ApiObject } from './harness/test_api.js';
 import { pool } from './harness/workloads.js';
 
-const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const SERVICES = '/api/v1/services';
 const POOLS = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools`;
 const TIMEOUT_MS = 15_000;
@@ -62,12 +60,8 @@ class Cluster {
   async startController(lbClass = this.#lbClass): Promise<void> {
     this.#lbClass = lbClass;
     this.#starts += 1;
-    const token = await this.control.token(NAMESPACE, 'arpeggio-controller');
-    const kubeconfig = this.control.kubeconfig({ token, namespace: NAMESPACE });
-    const argv = [process.execPath, CLI, 'controller', '--kubeconfig', kubeconfig, '--leader-elect=false'];
-    if (lbClass !== '') argv.push('--lb-class', lbClass);
-    const name = `controller-${this.#starts}`;
-    this.#controller = new Background(name, argv, join(this.control.directory, `${name}.log`));
+    const args = ['--leader-elect=false', ...(lbClass === '' ? [] : ['--lb-class', lbClass])];
+    this.#controller = await startController(this.control, `controller-${this.#starts}`, ...args);
   }
 
   async stopController(): Promise<void> {
@@ -134,7 +128,7 @@ class Cluster {
         .map(({ metadata, status }): [ObjectKey, Shown] => [
           keyOf(metadata),
           {
-            addresses: (status.loadBalancer?.ingress ?? []).flatMap(({ ip }: { ip?: string }) => ip ?? []),
+            addresses: shownBy({ status }),
             pool: metadata.annotations?.['metallb.io/ip-allocated-from-pool'] ?? null,
           },
         ]),
@@ -150,13 +144,13 @@ class Cluster {
     for (const endMs = performance.now() + TIMEOUT_MS; performance.now() < endMs; ) {
       try {
         const shown = await this.shown();
-        const shownBy = (key: ObjectKey) => shown.get(key) ?? assert.fail(`${key} is gone`);
-        if (step.action === 'apply-service') checkOutcome(own!, shownBy(own!), expect, pools, shownBy);
+        const shownOf = (key: ObjectKey) => shown.get(key) ?? assert.fail(`${key} is gone`);
+        if (step.action === 'apply-service') checkOutcome(own!, shownOf(own!), expect, pools, shownOf);
         for (const other of expect.others ?? [])
-          checkOutcome(other.service, shownBy(other.service), other, pools, shownBy);
+          checkOutcome(other.service, shownOf(other.service), other, pools, shownOf);
         const named = new Set([own, ...(expect.others ?? []).map((other) => other.service)]);
         for (const key of [...before.keys()].filter((key) => !named.has(key)).concat(expect.unchanged ?? []))
-          assert.deepEqual(shownBy(key), before.get(key), `${key} must stay as it was`);
+          assert.deepEqual(shownOf(key), before.get(key), `${key} must stay as it was`);
         await this.#checkPoolStatus(expect);
         await this.#checkEvent(step);
         heldMs ??= performance.now();
@@ -195,7 +189,7 @@ class Cluster {
 
 test('MetalLB’s cases of allocation hold on a real API server', async (t) => {
   await withControlPlane(t, {}, async (control) => {
-    await (await Manifests.render(control)).apply();
+    await install(control, []);
     await control.api.eventually('pools can be made', () => control.api.list(POOLS));
     const cluster = new Cluster(control);
     const sample = cases.filter(({ name }, index) => (index % EVERY === 0 || ALWAYS.test(name)) && !CANNOT.test(name));

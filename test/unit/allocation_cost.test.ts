@@ -97,6 +97,28 @@ describe('the cost of allocation', () => {
     assert.ok(many < MAX_US, `${many} us`);
   });
 
+  it('of services that share a key and find nobody to share with does not grow with their number', (context) => {
+    const shared = (count: number) =>
+      Array.from({ length: count }, (_, number) =>
+        serviceOf(number, { annotations: { 'metallb.io/allow-shared-ip': 'everybody' } }),
+      );
+    const createdUs = (count: number) => {
+      const allocator = new Allocator({ lbClass: null });
+      allocator.setConfiguration(configurationOf([{ name: 'pool', spec: { addresses: ['10.0.0.0/16'] } }]));
+      const [first, ...others] = shared(count + CHANGES).reverse();
+      for (const service of others.slice(CHANGES - 1)) allocator.setService(service);
+      allocator.decide();
+      return medianUs((number) => {
+        allocator.setService(others[number] ?? first!);
+        allocator.decide();
+      });
+    };
+    const few = createdUs(10);
+    const many = createdUs(MANY);
+    context.diagnostic(`created: ${few.toFixed(1)} us among 10, ${many.toFixed(1)} us among ${MANY}`);
+    assert.ok(many < MAX_US, `${many} us`);
+  });
+
   it('of a start with all services, and of a new configuration, takes no seconds', (context) => {
     const { services } = filled(MANY, '10.0.0.0/16');
     const allocator = new Allocator({ lbClass: null });
