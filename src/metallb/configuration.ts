@@ -1,9 +1,9 @@
 // All pools and advertisements together: judged, resolved, or refused with the reasons.
 import type { CustomResource, Labels, Namespace, Node } from '../kubernetes/types.js';
-import { type Address, familyOf } from '../net/address.js';
+import type { Address } from '../net/address.js';
 import { unusableReason } from '../net/service_address.js';
 import { type AdvertisementDraft, type PoolDraft, problemWith, readAdvertisement, readPool } from './objects.js';
-import { addressToBigint, bigintToAddress, compareRanges, type OwnedRange, overlaps, rangeContains } from './ranges.js';
+import { bigintToAddress, type OwnedRange, overlaps, RangeIndex } from './ranges.js';
 import { matchesAny } from './selector.js';
 import type {
   Advertisement,
@@ -41,9 +41,10 @@ export function judgeConfiguration(input: ConfigurationInput): ConfigurationVerd
   reportOverlaps(pools, problems);
   if (errorsBefore > 0 || problems.some(spoils)) return { configuration: null, problems };
   const reserved = nodeAddressesIn(pools, input.nodes, problems);
+  const namespaces = new Map(input.namespaces.map((namespace) => [namespace.name, namespace]));
   return {
     configuration: {
-      pools: pools.map((draft) => resolvePool(draft, input.namespaces, problems)),
+      pools: pools.map((draft) => resolvePool(draft, namespaces, problems)),
       advertisements: advertisements.map((draft) => resolveAdvertisement(draft, pools, problems)),
       reserved,
     },
@@ -124,14 +125,19 @@ function nodeAddressesIn(
   nodes: readonly Node[],
   problems: ConfigurationProblem[],
 ): Address[] {
+  const index = new RangeIndex(placesOf(pools));
+  const byPool = new Map<PoolDraft, { address: Address; node: string }[]>(pools.map((pool) => [pool, []]));
+  for (const { name, addresses } of nodes) {
+    for (const address of addresses as readonly Address[]) {
+      const place = index.find(address)?.owner;
+      if (place !== undefined) byPool.get(place.pool)?.push({ address, node: name });
+    }
+  }
   const found: Address[] = [];
-  for (const { resource, ranges } of pools) {
-    const here = nodes.flatMap((node) =>
-      node.addresses
-        .filter((address) => ranges.some((range) => rangeContains(range, address as Address)))
-        .map((address) => ({ address: address as Address, node: node.name })),
-    );
+  for (const [{ resource }, here] of byPool) {
     if (here.length === 0) continue;
+    // The message must not depend on the order in which the nodes came.
+    here.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.node < b.node ? -1 : 1));
     found.push(...here.map(({ address }) => address));
     const message = `holds addresses of nodes: ${some(here.map(({ address, node }) => `${address} (${node})`))}; no service is given these, better take them out`;
     problems.push(
@@ -146,7 +152,11 @@ function some(texts: readonly string[]): string {
   return `${texts.slice(0, MAX_NAMED).join(', ')}${more}`;
 }
 
-function resolvePool(draft: PoolDraft, namespaces: readonly Namespace[], problems: ConfigurationProblem[]): Pool {
+function resolvePool(
+  draft: PoolDraft,
+  namespaces: ReadonlyMap<string, Namespace>,
+  problems: ConfigurationProblem[],
+): Pool {
   const { resource, ranges, autoAssign, avoidBuggyIPs, serviceAllocation } = draft;
   const warn = (reason: ConfigurationProblem['reason'], path: string, message: string) =>
     problems.push(problemWith('IPAddressPool', resource, reason, path, message, 'warning'));
@@ -164,11 +174,11 @@ function resolvePool(draft: PoolDraft, namespaces: readonly Namespace[], problem
     if (priority < 0)
       warn('wrong-field', 'spec.serviceAllocation.priority', `${priority} counts as no priority; use 1 or more`);
     named.forEach((name, index) => {
-      if (namespaces.some((namespace) => namespace.name === name)) return;
+      if (namespaces.has(name)) return;
       warn('unknown-namespace', `spec.serviceAllocation.namespaces[${index}]`, `there is no namespace "${name}"`);
     });
     const all = named.length === 0 && namespaceSelectors.length === 0;
-    const selected = namespaces
+    const selected = [...namespaces.values()]
       .filter(({ labels }) => namespaceSelectors.length > 0 && matchesAny(namespaceSelectors, labels))
       .map(({ name }) => name);
     allocation = {
@@ -208,31 +218,17 @@ function resolveAdvertisement(
   };
 }
 
-const indexes = new WeakMap<Configuration, readonly OwnedRange<Pool>[]>();
+const indexes = new WeakMap<Configuration, RangeIndex<Pool>>();
 
-/** The pool that the address belongs to, whether it would give it out or not. Takes log n steps after the first call. */
+/** The pool that the address belongs to, whether it would give it out or not. */
 export function poolOf(configuration: Configuration, address: Address): Pool | null {
   let index = indexes.get(configuration);
   if (index === undefined) {
-    index = configuration.pools
-      .flatMap((pool) => pool.ranges.map((range) => ({ range, owner: pool })))
-      .sort(compareRanges);
+    const ranges = configuration.pools.flatMap((pool) => pool.ranges.map((range) => ({ range, owner: pool })));
+    index = new RangeIndex(ranges);
     indexes.set(configuration, index);
   }
-  const family = familyOf(address);
-  const value = addressToBigint(address);
-  const isBeyond = ({ range }: OwnedRange<Pool>) =>
-    range.family === family ? range.first > value : range.family === 'ipv6';
-  // The last range that does not begin beyond the address; ranges do not overlap.
-  let low = 0;
-  let high = index.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isBeyond(index[middle]!)) high = middle;
-    else low = middle + 1;
-  }
-  const candidate = index[low - 1];
-  return candidate !== undefined && rangeContains(candidate.range, address) ? candidate.owner : null;
+  return index.find(address)?.owner ?? null;
 }
 
 /**

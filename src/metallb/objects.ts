@@ -57,7 +57,20 @@ export function problemWith(
   return { kind, namespace, name, path, reason, message, severity };
 }
 
-export function readPool(resource: CustomResource): Read<PoolDraft> {
+/** Objects are never changed once they are known, and are judged again with every Node and Namespace that changes. */
+function remembered<T>(read: (resource: CustomResource) => Read<T>): (resource: CustomResource) => Read<T> {
+  const known = new WeakMap<CustomResource, Read<T>>();
+  return (resource) => {
+    let result = known.get(resource);
+    if (result === undefined) {
+      result = read(resource);
+      known.set(resource, result);
+    }
+    return result;
+  };
+}
+
+export const readPool = remembered((resource): Read<PoolDraft> => {
   const parsed = poolSpecSchema.safeParse(resource.spec ?? {}, { reportInput: true });
   if (!parsed.success) return { draft: null, problems: mistakes('IPAddressPool', resource, parsed.error) };
   const { addresses, autoAssign, avoidBuggyIPs, serviceAllocation } = parsed.data;
@@ -78,9 +91,9 @@ export function readPool(resource: CustomResource): Read<PoolDraft> {
     },
     problems: [],
   };
-}
+});
 
-export function readAdvertisement(resource: CustomResource): Read<AdvertisementDraft> {
+export const readAdvertisement = remembered((resource): Read<AdvertisementDraft> => {
   const parsed = advertisementSpecSchema.safeParse(resource.spec ?? {}, { reportInput: true });
   if (!parsed.success) return { draft: null, problems: mistakes('L2Advertisement', resource, parsed.error) };
   const spec = parsed.data;
@@ -100,7 +113,7 @@ export function readAdvertisement(resource: CustomResource): Read<AdvertisementD
     },
     problems: [],
   };
-}
+});
 
 function mistakes(
   kind: ConfigurationProblem['kind'],

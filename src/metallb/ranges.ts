@@ -1,13 +1,5 @@
 // Ranges of addresses: what stands in spec.addresses of an IPAddressPool.
-import {
-  type Address,
-  addressBytes,
-  addressFromBytes,
-  AddressError,
-  type Family,
-  familyOf,
-  parseAddress,
-} from '../net/address.js';
+import { type Address, addressFromBytes, AddressError, type Family, familyOf, parseAddress } from '../net/address.js';
 import { formatSubnet, subnetOf } from '../net/subnet.js';
 import type { AddressRange } from './types.js';
 
@@ -33,9 +25,20 @@ export function addressToBigint(address: Address): bigint {
     const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number];
     return BigInt(((a << 24) | (b << 16) | (c << 8) | d) >>> 0);
   }
-  let value = 0n;
-  for (const byte of addressBytes(address)) value = (value << 8n) | BigInt(byte);
-  return value;
+  // The canonical form (RFC 5952) has no dotted part; "::" stands for as many groups as are missing.
+  const [head = '', tail] = address.split('::');
+  const before = hexOf(head);
+  const after = tail === undefined ? '' : hexOf(tail);
+  return BigInt(`0x${before}${'0'.repeat(32 - before.length - after.length)}${after}`);
+}
+
+/** "db8:1" as 0db80001. */
+function hexOf(groups: string): string {
+  if (groups === '') return '';
+  return groups
+    .split(':')
+    .map((group) => group.padStart(4, '0'))
+    .join('');
 }
 
 /** The reverse of {@link addressToBigint}. Throws RangeError for what is no address of the family. */
@@ -145,7 +148,7 @@ export interface OwnedRange<T> {
 }
 
 /**
- * Two ranges that share addresses, for each range that shares any with one before it; in order of family and first address.
+ * Two ranges that share addresses, for each range that shares any with one before it; IPv4 first, then in order of the first address.
  * Takes n log n steps.
  */
 export function overlaps<T>(ranges: readonly OwnedRange<T>[]): (readonly [OwnedRange<T>, OwnedRange<T>])[] {
@@ -160,8 +163,34 @@ export function overlaps<T>(ranges: readonly OwnedRange<T>[]): (readonly [OwnedR
   return found;
 }
 
-/** Orders ranges: IPv4 first, then by first address. */
-export function compareRanges<T>(a: OwnedRange<T>, b: OwnedRange<T>): number {
+function compareRanges<T>(a: OwnedRange<T>, b: OwnedRange<T>): number {
   if (a.range.family !== b.range.family) return a.range.family === 'ipv4' ? -1 : 1;
   return a.range.first < b.range.first ? -1 : a.range.first > b.range.first ? 1 : 0;
+}
+
+/** Finds the range that an address belongs to, of ranges that do not overlap. A look-up takes log n steps. */
+export class RangeIndex<T> {
+  readonly #ranges: readonly OwnedRange<T>[];
+
+  constructor(ranges: readonly OwnedRange<T>[]) {
+    this.#ranges = [...ranges].sort(compareRanges);
+  }
+
+  find(address: Address): OwnedRange<T> | null {
+    const family = familyOf(address);
+    const value = addressToBigint(address);
+    const isBeyond = ({ range }: OwnedRange<T>) =>
+      range.family === family ? range.first > value : range.family === 'ipv6';
+    // The last range that does not begin beyond the address.
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isBeyond(this.#ranges[middle]!)) high = middle;
+      else low = middle + 1;
+    }
+    const candidate = this.#ranges[low - 1];
+    const holds = candidate !== undefined && candidate.range.family === family && value <= candidate.range.last;
+    return holds ? candidate : null;
+  }
 }
