@@ -4,6 +4,7 @@ import type { Peer } from './membership/membership.js';
 import type { Address } from './net/address.js';
 import type { SegmentAction } from './ownership/actions.js';
 import type { Owner } from './ownership/owners.js';
+import { Records } from './ownership/records.js';
 import { Segment } from './ownership/segment.js';
 import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from './responder/types.js';
 import { sameAdvertisement } from './speaker/advertised.js';
@@ -41,6 +42,7 @@ export class Speaker {
   readonly #options: SpeakerOptions;
   #probing: Probing = 'fast';
   readonly #wishes = new Wishes();
+  readonly #records: Records;
   #lastResort: ReadonlySet<string> = new Set();
   #usable: ReadonlySet<string> = new Set();
   readonly #segments = new Map<string, Segment>();
@@ -59,6 +61,7 @@ export class Speaker {
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
+    this.#records = new Records(options.node);
   }
 
   get desired(): ReadonlyMap<Address, DesiredAddress> {
@@ -97,6 +100,11 @@ export class Speaker {
   /** null: nobody, as far as this node knows. */
   ownerOf(address: Address, interfaceName: string): Owner | null {
     return this.#segments.get(interfaceName)?.ownerOf(address) ?? null;
+  }
+
+  /** Names of the nodes whose session lasts, and which are not heard on any segment: records decide between us and them. */
+  get unheard(): readonly string[] {
+    return this.#records.unheard();
   }
 
   /** How many addresses this node owns, each segment counted. */
@@ -174,6 +182,13 @@ export class Speaker {
         this.#lastResort = new Set(event.nodes);
         for (const segment of this.#segments.values()) segment.setLastResort(this.#lastResort, nowMs);
         return false;
+      case 'record':
+        this.#recorded(this.#records.seen(event.records));
+        return false;
+      case 'sessions':
+        this.#recorded(this.#records.setLive(event.live));
+        for (const segment of this.#segments.values()) segment.placeAnew();
+        return false;
       case 'usable':
         this.#usable = event.interfaces;
         for (const [name, segment] of this.#segments) segment.setUsable(event.interfaces.has(name), nowMs);
@@ -222,6 +237,7 @@ export class Speaker {
     const segment = this.#segments.get(peer.interfaceName);
     const isNew = segment?.members.byMac(peer.mac) === null;
     segment?.peer(peer, nowMs);
+    if (peer.link !== 'down') this.#recorded(this.#records.heard(peer.node));
     if (!isNew) return;
     for (const claim of this.#wishes.all()) {
       if (claim.interfaceName !== peer.interfaceName) continue;
@@ -238,6 +254,8 @@ export class Speaker {
     const peer = segment?.members.byMac(event.mac) ?? null;
     const deaf = claim.state === 'probing' && peer?.link === 'one-way';
     if (segment && peer && !deaf) {
+      // The switches let its frames through, but not its heartbeats.
+      if (!this.#hears(peer.node)) this.#recorded(this.#records.frameOf(peer.node, nowMs));
       // Who only asks moves no client.
       if (event.kind !== 'arp-probe' && event.kind !== 'dad') segment.rival(event.address, event.mac, nowMs);
       return;
@@ -275,6 +293,14 @@ export class Speaker {
     return selected;
   }
 
+  #recorded(addresses: readonly Address[]): void {
+    if (addresses.length > 0) for (const segment of this.#segments.values()) segment.recorded(addresses);
+  }
+
+  #hears(node: string): boolean {
+    return [...this.#segments.values()].some(({ members }) => (members.get(node)?.report.link ?? 'down') !== 'down');
+  }
+
   #segmentOf(interfaceName: string, nowMs: number): Segment {
     const known = this.#segments.get(interfaceName);
     if (known) return known;
@@ -284,6 +310,7 @@ export class Speaker {
       incarnation,
       interfaceName,
       intervalMs: heartbeat.intervalMs,
+      records: this.#records,
       canTake: (address) => {
         const claim = this.#wishes.claimOf(address, interfaceName);
         return claim !== null && claim.state !== 'conflict' && this.#serving.isServed(address);

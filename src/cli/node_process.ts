@@ -7,6 +7,7 @@ import { monotonicMs, WallTime } from '../clock.js';
 import type { DesiredService, DesiredState } from '../desired/desired.js';
 import type { Logger } from '../log.js';
 import { decode } from '../ownership/codec.js';
+import type { OwnershipRecord } from '../ownership/records.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
 import type { PeerHeard, ResponderEvent } from '../responder/types.js';
@@ -186,6 +187,16 @@ export class NodeProcess {
   /** Nodes that own something only where no other node may. */
   setLastResort(nodes: readonly string[]): void {
     this.#step({ type: 'last-resort', nodes });
+  }
+
+  /** What ownership records say that is new. */
+  recorded(records: readonly OwnershipRecord[]): void {
+    this.#step({ type: 'record', records });
+  }
+
+  /** The other nodes whose speakers run and reach the API server, from now on. */
+  setSessions(live: readonly string[]): void {
+    this.#step({ type: 'sessions', live });
   }
 
   setKeys(keys: readonly Uint8Array[]): void {

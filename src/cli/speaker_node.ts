@@ -98,8 +98,11 @@ export class SpeakerNode {
       node,
       log,
       isHeard: (name) => this.#peers.isHeard(name),
-      onRecords: () => {},
-      onSessions: (live) => this.#log.debug({ live }, 'other speakers whose session lasts'),
+      onRecords: (records) => this.#process.recorded(records),
+      onSessions: (live) => {
+        this.#log.debug({ live }, 'other speakers whose session lasts');
+        this.#process.setSessions(live);
+      },
       onConnected: () => this.#statuses.retryNow(),
     });
     this.#statuses = new ServiceL2Statuses({ api, namespace, node, log });

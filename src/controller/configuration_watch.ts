@@ -13,8 +13,6 @@ export interface ConfigurationWatchOptions {
   readonly namespace: string;
   /** A verdict that differs from the last one. The first comes once all lists are complete. */
   readonly onVerdict: (verdict: ConfigurationVerdict) => void;
-  /** An IPAddressPool is new, or is another than before: its status may not be true any more. */
-  readonly onPools: () => void;
   readonly events: EventRecorder;
   readonly log: Logger;
 }
@@ -43,10 +41,7 @@ export class ConfigurationWatch {
       api,
       path: inNamespace(PATHS.ipAddressPools, namespace),
       project: projectCustomResource,
-      onChange: () => {
-        options.onPools();
-        onChange();
-      },
+      onChange,
       log,
     });
     this.#advertisements = new Reflector<CustomResource>({

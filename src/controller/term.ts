@@ -84,7 +84,6 @@ export class Term {
       api,
       namespace,
       onVerdict: (verdict) => this.#judged(verdict),
-      onPools: () => this.#poolStatus.changed(),
       events: options.events,
       log,
     });

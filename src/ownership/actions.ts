@@ -1,5 +1,6 @@
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from './message.js';
+import type { Records } from './records.js';
 
 /** A process of a peer. */
 export interface PeerProcess {
@@ -12,6 +13,8 @@ export interface SegmentOptions {
   readonly incarnation: string;
   readonly interfaceName: string;
   readonly intervalMs: number;
+  /** Of all segments. */
+  readonly records: Records;
   /** Whether this node could answer the address at once: it is served here, and no foreign host uses it. */
   readonly canTake: (address: Address) => boolean;
 }

@@ -1,6 +1,7 @@
 import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import type { PlacementRequest } from '../placement/types.js';
+import type { Records } from './records.js';
 
 /**
  * A node that does not take what falls to it is left out for this long. Not longer: each node finds that out by itself,
@@ -34,6 +35,7 @@ export class Candidates {
   constructor(
     private readonly node: string,
     private readonly members: Membership,
+    private readonly records: Pick<Records, 'unheard'>,
   ) {}
 
   /** Nodes that are candidates only where no other node is. */
@@ -85,8 +87,9 @@ export class Candidates {
   ): PlacementRequest[] {
     const heard = this.members.twoWay().filter(({ node }) => node !== without);
     const ready = heard.filter(({ state }) => state === 'ready').map(({ node }) => node);
-    // Who is about to be ready gets its share of what nobody ever had.
-    const arriving = [...ready, ...heard.filter(({ state }) => state === 'joining').map(({ node }) => node)];
+    // Who is about to be ready gets its share of what nobody ever had; so does who is here but cannot be heard.
+    const joining = heard.filter(({ state }) => state === 'joining').map(({ node }) => node);
+    const arriving = [...ready, ...joining, ...this.records.unheard()];
     const lists = { ready, arriving, readyAndSelf: [...ready, this.node], arrivingAndSelf: [...arriving, this.node] };
     const choice = new Choice(this.#lastResort, better);
     const requests: PlacementRequest[] = [];

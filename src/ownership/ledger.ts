@@ -7,6 +7,7 @@ import { Handovers } from './handovers.js';
 import { History } from './history.js';
 import { judge, type Verdict } from './judge.js';
 import { type Owner, Owners } from './owners.js';
+import type { Records } from './records.js';
 import { Replication } from './replication.js';
 import { Unowned } from './unowned.js';
 
@@ -35,6 +36,7 @@ export class Ledger {
   constructor(
     readonly node: string,
     intervalMs: number,
+    private readonly records: Records,
   ) {
     this.replication = new Replication(this.members, intervalMs);
   }
@@ -77,7 +79,7 @@ export class Ledger {
   }
 
   acquire(address: Address, how: Acquisition, why: string, nowMs: number): void {
-    const term = this.history.term(address) + 1;
+    const term = Math.max(this.history.term(address), this.records.termOf(address)) + 1;
     this.replication.own.set(address, term, false);
     this.history.sawTerm(address, term);
     this.#gained.push(address);
@@ -120,9 +122,17 @@ export class Ledger {
       predecessor: this.accepted.from(address),
     });
     const wish = this.wanted.get(address);
+    const holder = this.records.holderOf(address);
     if (verdict.type === 'lost') this.yield(address, verdict.why);
     else if (!wish) this.#drop(address, verdict, nowMs);
-    else if (mine) this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
+    else if (mine && holder && holder.term >= mine.term) {
+      this.yield(address, `${holder.node}, which is not heard, is recorded as its owner`);
+    } else if (verdict.type === 'nobody' && holder) {
+      unowned.delete(address);
+      this.#setOwner(address, { ...holder, firm: false }, `recorded as owned by ${holder.node}`, nowMs);
+      // When its session is over it may still answer, unheard as it is: then the address is probed.
+      history.released(address);
+    } else if (mine) this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
     else if (verdict.type === 'theirs') {
       unowned.delete(address);
       const why = history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;

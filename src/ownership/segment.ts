@@ -29,13 +29,15 @@ export class Segment {
   readonly #giving: Giving;
   #usable = false;
   #unheard = false;
+  /** Reports about processes that the packet thread has replaced since, by incarnation: their loss is told later, or was already. */
+  readonly #replaced = new Map<string, PeerReport>();
 
   constructor(options: SegmentOptions) {
-    const { node, incarnation, intervalMs, canTake } = options;
+    const { node, incarnation, intervalMs, canTake, records } = options;
     this.#options = options;
-    this.#ledger = new Ledger(node, intervalMs);
+    this.#ledger = new Ledger(node, intervalMs, records);
     this.#presence = new Presence(intervalMs);
-    this.#candidates = new Candidates(node, this.members);
+    this.#candidates = new Candidates(node, this.members, records);
     this.#lastWord = new LastWord(this.#ledger, this.#presence);
     const [ledger, candidates] = [this.#ledger, this.#candidates];
     this.#taking = new Taking({ ledger, candidates, incarnation, canTake, mayTake: () => this.#mayTake() });
@@ -110,6 +112,11 @@ export class Segment {
     this.#ledger.placeAnew();
   }
 
+  /** What the API server knows of the owners of these has changed. */
+  recorded(addresses: readonly Address[]): void {
+    this.#ledger.touch(addresses.filter((address) => this.#ledger.wanted.has(address)));
+  }
+
   setUsable(usable: boolean, nowMs: number): void {
     this.#usable = usable;
     if (usable) this.#presence.opened(nowMs);
@@ -139,6 +146,7 @@ export class Segment {
 
   peer(report: PeerReport, nowMs: number): void {
     const { members, replication, handovers, unowned } = this.#ledger;
+    this.#replaced.delete(report.incarnation);
     const previous = members.get(report.node);
     const before = members.update(report, nowMs);
     if (before === undefined) return;
@@ -163,6 +171,9 @@ export class Segment {
   }
 
   message(incarnation: string, message: PeerMessage, nowMs: number): void {
+    // It is back, and this was told before we heard that it had been replaced: nothing tells it again.
+    const back = this.#replaced.get(incarnation);
+    if (back) this.peer(back, nowMs);
     switch (message.type) {
       case 'claims-change':
       case 'claims-page':
@@ -185,7 +196,10 @@ export class Segment {
   /** The packet thread has replaced a peer; its report that the peer is down may come later. */
   took(addresses: readonly Address[], process: PeerProcess, nowMs: number): void {
     const report = this.members.byIncarnation(process.incarnation)?.report;
-    if (report) this.peer({ ...report, link: 'down' }, nowMs);
+    if (report && report.link !== 'down') {
+      this.peer({ ...report, link: 'down' }, nowMs);
+      this.#replaced.set(process.incarnation, report);
+    }
     this.#taking.took(addresses, process, nowMs);
   }
 

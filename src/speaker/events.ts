@@ -3,6 +3,7 @@ import type { Schedule } from '../claim/timing.js';
 import type { DesiredService, DesiredState } from '../desired/desired.js';
 import type { Address } from '../net/address.js';
 import type { PeerMessage } from '../ownership/message.js';
+import type { OwnershipRecord } from '../ownership/records.js';
 import type { Advertisement, ResponderEvent, Table } from '../responder/types.js';
 
 /** What happens to a speaker. */
@@ -15,6 +16,10 @@ export type SpeakerEvent =
   | { readonly type: 'services'; readonly changed: readonly DesiredService[]; readonly removed: readonly string[] }
   /** DesiredState.lastResort from now on. */
   | { readonly type: 'last-resort'; readonly nodes: readonly string[] }
+  /** What ownership Leases say that is new: first all of them, then changes, our own among them. */
+  | { readonly type: 'record'; readonly records: readonly OwnershipRecord[] }
+  /** The other nodes whose session Lease lasts: their speakers run, and reach the API server. */
+  | { readonly type: 'sessions'; readonly live: readonly string[] }
   /** The interfaces that can carry frames now. */
   | { readonly type: 'usable'; readonly interfaces: ReadonlySet<string> }
   /** What the packet thread saw or did by itself. */

@@ -115,6 +115,31 @@ export function configure(world: World, desired: DesiredState, spreadMs: number)
   }
 }
 
+/** The switches pass no heartbeats and claims; ARP and NDP they do. */
+export function filterPeers(world: World, segment: Segment): End {
+  const trouble = world.segmentTrouble.get(segment)!;
+  trouble.begin();
+  segment.filtersPeers = true;
+  return once(() => {
+    segment.filtersPeers = false;
+    trouble.end(world.nowMs);
+  });
+}
+
+export function apiDown(world: World): End {
+  if (world.api) world.api.down = true;
+  return once(() => {
+    if (world.api) world.api.down = false;
+  });
+}
+
+export function apiCut(node: SimNode): End {
+  node.apiCut = true;
+  return once(() => {
+    node.apiCut = false;
+  });
+}
+
 function once(end: () => void): End {
   let ended = false;
   return () => {

@@ -61,6 +61,8 @@ class Scenario {
       heartbeat: { intervalMs: random.pick([50, 50, 50, 100]), multiplier: random.pick([3, 3, 4]) },
       makeCore: options.makeCore ?? productionCore,
       checkers: options.checkers ?? ALL_CHECKERS,
+      // A record says who owns an address, whatever the segment: nodes that share none would be held to one owner.
+      api: segments === 1 && new Random(options.seed, 'api').chance(0.6),
       trace: options.trace,
     });
     this.#endMs =
@@ -132,7 +134,7 @@ class Scenario {
     const random = this.#random;
     const node = random.pick(world.nodes);
     const nic = random.pick(node.nics);
-    const kinds: readonly [number, () => void][] = [
+    const kinds: [number, () => void][] = [
       [3, () => this.#restart(node, 'power loss', () => node.powerOff(), this.#length(100, 6_000))],
       [3, () => this.#restart(node, 'kill -9', () => node.kill(), this.#length(20, 4_000))],
       [3, () => this.#restart(node, 'SIGTERM', () => node.terminate(), this.#length(20, 4_000))],
@@ -152,6 +154,14 @@ class Scenario {
       [1, () => this.#configure()],
       [1, () => this.#slowServe(node)],
     ];
+    if (world.api !== null) {
+      kinds.push([1, () => this.#lasting('API server down', this.#length(50, 6_000), faults.apiDown(world))]);
+      const what = `${node.name} cut off from the API server`;
+      kinds.push([1, () => this.#lasting(what, this.#length(50, 6_000), faults.apiCut(node))]);
+      const segment = random.pick(world.segments);
+      const filter = (): faults.End => faults.filterPeers(world, segment);
+      kinds.push([1, () => this.#lasting(`heartbeats filtered on ${segment.name}`, this.#length(50, 5_000), filter())]);
+    }
     let ticket = random.next() * kinds.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, begin] of kinds) {
       ticket -= weight;

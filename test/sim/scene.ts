@@ -20,6 +20,8 @@ export interface SceneOptions {
   readonly hosts?: readonly HostKind[];
   readonly heartbeat?: { readonly intervalMs: number; readonly multiplier: number };
   readonly makeCore?: CoreFactory;
+  /** With an API server. */
+  readonly api?: boolean;
 }
 
 const WARM_UP_MS = 8_000;
@@ -61,6 +63,7 @@ export class Scene {
       },
       heartbeat: options.heartbeat ?? { intervalMs: 50, multiplier: 3 },
       makeCore: options.makeCore ?? productionCore,
+      api: options.api,
       checkers: [
         ...ALL_CHECKERS,
         (world) => {

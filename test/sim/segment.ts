@@ -37,6 +37,8 @@ const QUIET: SegmentFaults = { loss: 0, duplication: 0, reordering: 0, lateMs: 0
 /** An Ethernet segment: who sends reaches everybody of its group, after a delay, or not at all. */
 export class Segment {
   faults: SegmentFaults = { ...QUIET };
+  /** The switches forward ARP and NDP, and nothing that nodes tell each other. */
+  filtersPeers = false;
   /** Frames of the heartbeat protocol sent, for the table of growth. */
   readonly sent = { heartbeats: 0, messages: 0, messageBytes: 0, arp: 0 };
   readonly #nodes: Nic[] = [];
@@ -80,6 +82,7 @@ export class Segment {
   send(from: Nic, frame: Frame, to: string | null = null): void {
     if (from.mute || !from.carrier) return;
     this.#count(frame);
+    if (this.filtersPeers && (frame.kind === 'heartbeat' || frame.kind === 'message')) return;
     const { loss, duplication, reordering, lateMs, jitterMs } = this.faults;
     const { random, queue } = this;
     const target = to === null ? undefined : this.#byMac.get(to);

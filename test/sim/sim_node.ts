@@ -50,6 +50,8 @@ export class SimNode {
   stalledUntilMs = 0;
   serveDelayMs = 0;
   serveFails = false;
+  /** It does not reach the API server. */
+  apiCut = false;
   /** Told to give everything away. */
   draining = false;
   /** Until when a change of what it owns has a cause that is no trouble: a command, a configuration. */

@@ -4,6 +4,7 @@ import { decode, encode } from '../../src/ownership/codec.js';
 import type { PeerReport } from '../../src/responder/types.js';
 import type { Core, Effect, SpeakerEvent } from './core.js';
 import type { Timer } from './event_queue.js';
+import { SimApiClient } from './sim_api.js';
 import type { SimNode } from './sim_node.js';
 import { SimThread, type ThreadEvent } from './sim_thread.js';
 
@@ -31,6 +32,7 @@ export class SimProcess {
   leaving = false;
   #lastServe = 0;
   #told: DesiredState | null = null;
+  readonly #api: SimApiClient | null;
 
   constructor(
     readonly node: SimNode,
@@ -45,6 +47,9 @@ export class SimProcess {
       announced: (interfaceName, address) => world.onAnnounced(node, node.nic(interfaceName), address),
     });
     this.core = makeCore({ node: node.name, incarnation, random: random.next, heartbeat });
+    const later = (delayMs: number, run: () => void) => void this.#later(delayMs, run);
+    const step = (event: SpeakerEvent) => this.#step(event);
+    this.#api = world.api && new SimApiClient({ api: world.api, node, core: this.core, later, step });
   }
 
   start(): void {
@@ -52,6 +57,7 @@ export class SimProcess {
       this.#step({ type: 'usable', interfaces: this.#usable });
       this.#configure();
       for (const nic of this.node.nics) this.thread.addPort(nic.name, nic);
+      this.#api?.start();
     });
     this.#renew();
   }
@@ -59,6 +65,7 @@ export class SimProcess {
   end(): void {
     this.#alive = false;
     this.thread.kill();
+    this.#api?.end(this.core.stopped);
   }
 
   configure(): void {
@@ -167,10 +174,12 @@ export class SimProcess {
     const { node, core, thread } = this;
     const { world, machine } = node;
     world.trace?.(`${node.name} <- ${describeEvent(event)}`);
-    for (const effect of core.step(event, machine.nowMs)) {
+    const effects = core.step(event, machine.nowMs);
+    for (const effect of effects) {
       world.trace?.(`${node.name} -> ${describeEffect(effect)}`);
       this.#carryOut(effect);
     }
+    this.#api?.onEffects(effects);
     world.onStepped(node);
     if (this.leaving && core.stopped) {
       this.leaving = false;

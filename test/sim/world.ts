@@ -7,6 +7,7 @@ import type { CoreFactory } from './core.js';
 import { EventQueue } from './event_queue.js';
 import { Random } from './random.js';
 import { reaches, Segment } from './segment.js';
+import { SimApi } from './sim_api.js';
 import { type HostKind, SimHost } from './sim_host.js';
 import { type NodeNic, SimNode } from './sim_node.js';
 import { Trouble } from './trouble.js';
@@ -21,6 +22,8 @@ export interface WorldOptions {
   readonly desired: DesiredState;
   readonly heartbeat: { readonly intervalMs: number; readonly multiplier: number };
   readonly makeCore: CoreFactory;
+  /** With an API server that keeps records and sessions. */
+  readonly api?: boolean | undefined;
   readonly checkers: readonly CheckerFactory[];
   /** One line for each event; left out, nothing is put together. */
   readonly trace?: ((line: string) => void) | undefined;
@@ -38,6 +41,7 @@ export class World {
   readonly trace: ((text: string) => void) | null;
   /** Who answers for an address, by segment. */
   readonly answerers = new Map<Segment, Map<Address, Set<NodeNic>>>();
+  readonly api: SimApi | null;
   readonly #checkers: readonly Checker[];
   readonly #nodesByName: ReadonlyMap<string, SimNode>;
   #violation: Violation | null = null;
@@ -45,6 +49,7 @@ export class World {
   constructor(readonly options: WorldOptions) {
     const { seed, trace } = options;
     this.random = new Random(seed, 'world');
+    this.api = options.api ? new SimApi() : null;
     this.trace = trace ? (text) => trace(`${this.queue.nowMs.toFixed(2).padStart(10)} ${text}`) : null;
     this.segments = Array.from(
       { length: options.segments },

@@ -1,0 +1,106 @@
+import type { Address } from '../net/address.js';
+
+/**
+ * Frames of a node so long after the first prove that the switches keep its heartbeats from us: where it is back after a cut, they
+ * come as well. Within so long: after that it is another story.
+ */
+const SILENT_AFTER_MS = 500;
+const SILENT_WITHIN_MS = 10_000;
+
+/** Who owns an address, as the cluster's API server was told. */
+export interface OwnershipRecord {
+  readonly address: Address;
+  /** null: nobody. */
+  readonly node: string | null;
+  /** Counts its owners, as the terms of claims do. */
+  readonly term: number;
+}
+
+/**
+ * What the API server knows of owners, and which nodes reach it. Claims decide between nodes that hear each other; a node whose
+ * session lasts, and which is not heard, holds what its records say: switches may keep its heartbeats from us. Pure.
+ */
+export class Records {
+  readonly #records = new Map<Address, OwnershipRecord>();
+  readonly #byNode = new Map<string, Set<Address>>();
+  #live: ReadonlySet<string> = new Set();
+  /** Nodes that were heard on some segment at some time: if they fall silent, they are gone. */
+  readonly #heard = new Set<string>();
+  /** Of these, those that sent frames other than heartbeats since they fell silent. */
+  readonly #silent = new Set<string>();
+  /** When the first such frame came. */
+  readonly #frameMs = new Map<string, number>();
+
+  /** @param node this one */
+  constructor(private readonly node: string) {}
+
+  /** 0: there is no record. */
+  termOf(address: Address): number {
+    return this.#records.get(address)?.term ?? 0;
+  }
+
+  /** The node that is not heard and holds the address. */
+  holderOf(address: Address): { readonly node: string; readonly term: number } | null {
+    const record = this.#records.get(address);
+    if (!record || record.node === null || !this.isUnheard(record.node)) return null;
+    return { node: record.node, term: record.term };
+  }
+
+  /** Whether the node takes part without being heard. */
+  isUnheard(node: string): boolean {
+    return node !== this.node && this.#live.has(node) && (!this.#heard.has(node) || this.#silent.has(node));
+  }
+
+  /** Names of the nodes that take part without being heard; sorted. */
+  unheard(): readonly string[] {
+    return [...this.#live].filter((node) => this.isUnheard(node)).sort();
+  }
+
+  /** What records say from now on. @returns the addresses concerned */
+  seen(records: readonly OwnershipRecord[]): Address[] {
+    for (const record of records) {
+      const { address, node } = record;
+      const before = this.#records.get(address)?.node ?? null;
+      if (before !== null) this.#byNode.get(before)?.delete(address);
+      this.#records.set(address, record);
+      if (node === null) continue;
+      const addresses = this.#byNode.get(node);
+      if (addresses) addresses.add(address);
+      else this.#byNode.set(node, new Set([address]));
+    }
+    return records.map(({ address }) => address);
+  }
+
+  /** The nodes whose session lasts, from now on. @returns the addresses recorded of those where that is new */
+  setLive(live: readonly string[]): Address[] {
+    const before = this.#live;
+    this.#live = new Set(live);
+    const changed = [...new Set([...before, ...live])].filter((node) => before.has(node) !== this.#live.has(node));
+    // What a node that came back does without being heard has yet to be seen.
+    for (const node of changed) this.#silent.delete(node);
+    return changed.flatMap((node) => this.#recordsOf(node));
+  }
+
+  /** A heartbeat of the node was heard. @returns the addresses recorded of it, if it had not been */
+  heard(node: string): Address[] {
+    const wasUnheard = this.isUnheard(node);
+    this.#heard.add(node);
+    this.#silent.delete(node);
+    this.#frameMs.delete(node);
+    return wasUnheard ? this.#recordsOf(node) : [];
+  }
+
+  /** A node whose heartbeats are not heard any more announces something. @returns the addresses recorded of it */
+  frameOf(node: string, nowMs: number): Address[] {
+    if (!this.#live.has(node) || this.#silent.has(node)) return [];
+    const sinceMs = nowMs - (this.#frameMs.get(node) ?? Number.NEGATIVE_INFINITY);
+    if (sinceMs > SILENT_WITHIN_MS) this.#frameMs.set(node, nowMs);
+    if (sinceMs < SILENT_AFTER_MS || sinceMs > SILENT_WITHIN_MS) return [];
+    this.#silent.add(node);
+    return this.#recordsOf(node);
+  }
+
+  #recordsOf(node: string): Address[] {
+    return [...(this.#byNode.get(node) ?? [])];
+  }
+}
