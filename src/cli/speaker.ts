@@ -43,7 +43,7 @@ export function speakerCommand(): Command {
       from(
         'ARPEGGIO_TAKEOVER',
         '--takeover <mode>',
-        'fast: takes over at once and records it; fenced: records it first',
+        'fast: takes over at once and records it; fenced, which records it first, is refused: it is not built yet',
       ).default('fast'),
     )
     .addOption(

@@ -33,7 +33,6 @@ export interface SpeakerSettings {
   readonly lbClass: string | null;
   readonly ignoreExcludeLB: boolean;
   readonly drainOnCordon: boolean;
-  readonly takeover: Takeover;
   readonly probing: Probing;
   /** null: every eligible Ethernet interface. */
   readonly interfaces: readonly string[] | null;
@@ -46,8 +45,6 @@ export interface SpeakerSettings {
   readonly logLevel: LogLevel;
 }
 
-const TAKEOVERS = ['fast', 'fenced'] as const;
-export type Takeover = (typeof TAKEOVERS)[number];
 const PROBINGS = ['fast', 'rfc5227', 'none'] as const satisfies readonly Probing[];
 /** MetalLB's names for ours. */
 const METALLB_LOG_LEVELS: Readonly<Record<string, LogLevel>> = { all: 'trace', none: 'silent' };
@@ -66,6 +63,10 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     );
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(node) || node.length > MAX_NODE_NAME)
     throw invalid(`--node-name: ${JSON.stringify(node)} is no name of a Node; kubectl get nodes lists them`);
+  if (oneOf('--takeover', ['fast', 'fenced'], options.takeover, 'fast') === 'fenced')
+    throw invalid(
+      '--takeover: fenced is not built yet, and fast would not keep its promise; leave the flag out for fast',
+    );
   const level = text(options.logLevel);
   const listen = text(options.listen);
   return {
@@ -74,7 +75,6 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     lbClass: text(options.lbClass),
     ignoreExcludeLB: yesNo('--ignore-exclude-lb', options.ignoreExcludeLb, false),
     drainOnCordon: yesNo('--drain-on-cordon', options.drainOnCordon, true),
-    takeover: oneOf('--takeover', TAKEOVERS, options.takeover, 'fast'),
     probing: oneOf('--probing', PROBINGS, options.probing, 'fast'),
     interfaces: names('--interfaces', options.interfaces),
     heartbeatKeyFile: text(options.heartbeatKeyFile),

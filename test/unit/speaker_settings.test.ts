@@ -19,7 +19,6 @@ describe('settings of arpeggio speaker', () => {
       lbClass: null,
       ignoreExcludeLB: false,
       drainOnCordon: true,
-      takeover: 'fast',
       probing: 'fast',
       interfaces: null,
       heartbeatKeyFile: null,
@@ -60,6 +59,8 @@ describe('settings of arpeggio speaker', () => {
     assert.match(refusal({ drainOnCordon: 'maybe' })!, /^ERR_INVALID_ARGUMENT --drain-on-cordon: "maybe"/);
     assert.match(refusal({ probing: 'slow' })!, /--probing: "slow" is none of fast, rfc5227, none$/);
     assert.match(refusal({ takeover: 'slow' })!, /--takeover: "slow"/);
+    assert.equal(refusal({ takeover: 'fast' }), null);
+    assert.match(refusal({ takeover: 'fenced' })!, /not built yet/, 'a promise that nothing keeps is refused');
     assert.match(refusal({ interfaces: 'eth0,,eth1' })!, /--interfaces/);
     assert.match(refusal({ interfaces: 'eth0,eth0' })!, /--interfaces/);
     assert.match(refusal({ listen: '0.0.0.0:7472' })!, /loopback/);
