@@ -1,6 +1,6 @@
 // All pools and advertisements together: judged, resolved, or refused with the reasons.
 import type { CustomResource, Labels, Namespace, Node } from '../kubernetes/types.js';
-import type { Address } from '../net/address.js';
+import { type Address, parseAddress } from '../net/address.js';
 import { unusableReason } from '../net/service_address.js';
 import { type AdvertisementDraft, type PoolDraft, problemWith, readAdvertisement, readPool } from './objects.js';
 import { bigintToAddress, type OwnedRange, overlaps, RangeIndex } from './ranges.js';
@@ -128,7 +128,8 @@ function nodeAddressesIn(
   const index = new RangeIndex(placesOf(pools));
   const byPool = new Map<PoolDraft, { address: Address; node: string }[]>(pools.map((pool) => [pool, []]));
   for (const { name, addresses } of nodes) {
-    for (const address of addresses as readonly Address[]) {
+    // As kubelet writes them, which need not be the canonical form.
+    for (const address of addresses.map(parseAddress)) {
       const place = index.find(address)?.owner;
       if (place !== undefined) byPool.get(place.pool)?.push({ address, node: name });
     }

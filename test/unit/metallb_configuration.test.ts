@@ -160,7 +160,7 @@ describe('a configuration that works is warned of', () => {
     const input = {
       pools: [pool('a', { addresses: ['192.0.2.0/24'] }), pool('b', { addresses: ['2001:db8::/64'] })],
       nodes: [
-        node('n1', {}, ['192.0.2.11', '2001:db8::11']),
+        node('n1', {}, ['192.0.2.11', '2001:0DB8::0:11', '64:ff9b::192.0.2.1']),
         node('n2', {}, ['192.0.2.12', '203.0.113.1']),
         ...['13', '14'].map((last) => node(`n${last}`, {}, [`192.0.2.${last}`])),
       ],
