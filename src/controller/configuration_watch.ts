@@ -13,6 +13,8 @@ export interface ConfigurationWatchOptions {
   readonly namespace: string;
   /** A verdict that differs from the last one. The first comes once all lists are complete. */
   readonly onVerdict: (verdict: ConfigurationVerdict) => void;
+  /** An IPAddressPool is new, or is another than before: its status may not be true any more. */
+  readonly onPools: () => void;
   readonly events: EventRecorder;
   readonly log: Logger;
 }
@@ -41,7 +43,10 @@ export class ConfigurationWatch {
       api,
       path: inNamespace(PATHS.ipAddressPools, namespace),
       project: projectCustomResource,
-      onChange,
+      onChange: () => {
+        options.onPools();
+        onChange();
+      },
       log,
     });
     this.#advertisements = new Reflector<CustomResource>({

@@ -40,6 +40,7 @@ export class PoolStatusWriter {
   readonly #queue: KeyedQueue;
   readonly #written = new Map<string, string>();
   #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
 
   constructor(options: PoolStatusOptions) {
     this.#options = options;
@@ -53,6 +54,7 @@ export class PoolStatusWriter {
 
   /** What is in use has changed, or the pools have. */
   changed(): void {
+    if (this.#stopped) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       for (const { name } of this.#options.usage()) this.#queue.add(name);
@@ -60,6 +62,7 @@ export class PoolStatusWriter {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
     await this.#queue.stop();
   }

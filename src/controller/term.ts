@@ -84,6 +84,7 @@ export class Term {
       api,
       namespace,
       onVerdict: (verdict) => this.#judged(verdict),
+      onPools: () => this.#poolStatus.changed(),
       events: options.events,
       log,
     });

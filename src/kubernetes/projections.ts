@@ -50,8 +50,14 @@ export function projectService(raw: unknown): Projected<Service> | null {
       ({ protocol, port }): ServicePort => ({ protocol: shared(text(protocol, 'TCP')), port: number(port) }),
     );
     const { externalTrafficPolicy } = object(spec);
+    // Written out: with "...meta" each of thousands takes half as much room again.
     return {
-      ...meta,
+      key: meta.key,
+      namespace: meta.namespace,
+      name: meta.name,
+      uid: meta.uid,
+      resourceVersion: meta.resourceVersion,
+      labels: meta.labels,
       annotations: annotations(metadata),
       deleting: typeof object(metadata).deletionTimestamp === 'string',
       type: shared(text(object(spec).type, 'ClusterIP')),
@@ -199,8 +205,9 @@ function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : [];
 }
 
+/** Without the room to grow that an array keeps which was filled one by one. */
 function list(values: string[]): readonly string[] {
-  return values.length === 0 ? NO_STRINGS : values;
+  return values.length === 0 ? NO_STRINGS : values.slice();
 }
 
 function text(value: unknown, missing: string): string {

@@ -172,6 +172,18 @@ test('a service that somebody writes at the same time is decided on anew, and ge
   assert.equal(store.writes(STATUS).length, 2);
 });
 
+test('a pool that is made anew gets its status, though nothing about it has changed', async () => {
+  pool('lan', ['192.0.2.0/28']);
+  start();
+  const path = '/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/lan';
+  const told = () => (store.objects.get(path) as { status?: { availableIPv4?: number } }).status?.availableIPv4 === 16;
+  await until('it tells its status', told);
+  store.remove(path);
+  pool('lan', ['192.0.2.0/28']);
+  assert.ok(!told());
+  await until('the new one tells it too', told);
+});
+
 test('errors of the API server are outlasted', async () => {
   pool('lan', ['192.0.2.0/28']);
   service('web');

@@ -1,5 +1,7 @@
 // The small parts of the client: lines, pauses, comparison, errors.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isGone, retryAfterMs, statusError, transportError } from '../../src/kubernetes/api_error.js';
@@ -154,4 +156,15 @@ test('what is no list and no event is refused', () => {
   assert.equal(rawKey({ metadata: { name: 'n' } }), 'n');
   assert.equal(rawKey({ metadata: { name: 'n', namespace: 's' } }), 's/n');
   for (const bad of [null, {}, { metadata: {} }, { metadata: { name: '' } }]) assert.equal(rawKey(bad), null);
+});
+
+test('what is used of client-node was put into the one file that imports it', () => {
+  const text = readFileSync(new URL('../../src/kubernetes/client_node.js', import.meta.url), 'utf8');
+  const imported = [...text.matchAll(/\bfrom\s*["']([^"']+)["']/g)].map((match) => match[1]!);
+  assert.ok(imported.length > 3);
+  assert.deepEqual(
+    imported.filter((name) => !isBuiltin(name)),
+    [],
+  );
+  assert.ok(text.length < 400_000, `${text.length} bytes: whole client-node would take 60 MB of memory`);
 });
