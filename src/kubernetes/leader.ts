@@ -163,9 +163,12 @@ export class LeaderElection {
       this.#held(answer, startedMs);
       return this.#durationMs * RENEW * (0.9 + 0.1 * Math.random());
     } catch (error) {
-      if (isConflict(error) || isNotFound(error)) await this.#afterConflict();
-      else this.#log.warn({ err: error, leftMs: Math.round(this.remainingMs) }, 'the leader Lease was not renewed');
-      return RETRY_MS / 2;
+      if (isConflict(error) || isNotFound(error)) {
+        await this.#afterConflict();
+        return 0;
+      }
+      this.#log.warn({ err: error, leftMs: Math.round(this.remainingMs) }, 'the leader Lease was not renewed');
+      return Math.min(RETRY_MS, this.#durationMs * (VALID - RENEW)) / 3;
     }
   }
 
