@@ -105,6 +105,7 @@ test('200 services in a row, the leader killed in the middle: no address twice, 
           startedMs = performance.now();
         }
         await control.api.create(SERVICES, service(`web-${index}`));
+        if (index === 0) await hasAddress(control, 'web-0', 10_000);
       }
       const createdMs = performance.now();
       const second = await waitForLeader(control, 15_000, first);
