@@ -12,13 +12,13 @@ export interface ClusterPeersOptions {
   readonly peers: () => readonly PeerReport[];
 }
 
-/** The other nodes as heard on the segments, compared with the sessions that the API server shows. */
+/** The other nodes: who speaks for all, who is gone, and who takes part without being heard. */
 export class ClusterPeers {
   readonly #options: ClusterPeersOptions;
   /** When a node was last heard; those that are told of as gone are left out. */
   readonly #heardMs = new Map<string, number>();
   readonly #gone: string[] = [];
-  /** Since when a session lasts whose node is not heard, and whether that was told. */
+  /** Since when a node takes part without being heard, and whether that was told. */
   readonly #unheard = new Map<string, { sinceMs: number; told: boolean }>();
   #newUnheard: string[] = [];
 
@@ -49,19 +49,16 @@ export class ClusterPeers {
     );
   }
 
-  /** To be called every second or so. @param live names of the nodes whose session lasts, sorted */
-  look(live: readonly string[], nowMs: number): void {
-    const heard = new Set<string>();
-    for (const { node, link } of this.#options.peers()) if (link === 'two-way') heard.add(node);
-    for (const node of heard) this.#heardMs.set(node, nowMs);
+  /** To be called every second or so. @param unheard nodes that take part without being heard, as the core knows them */
+  look(unheard: readonly string[], nowMs: number): void {
+    for (const { node, link } of this.#options.peers()) if (link === 'two-way') this.#heardMs.set(node, nowMs);
     for (const [node, heardMs] of this.#heardMs) {
       if (nowMs - heardMs < GONE_MS) continue;
       this.#heardMs.delete(node);
-      this.#gone.push(node);
+      if (!unheard.includes(node)) this.#gone.push(node);
     }
-    const missing = live.filter((node) => !heard.has(node));
-    for (const node of this.#unheard.keys()) if (!missing.includes(node)) this.#unheard.delete(node);
-    for (const node of missing) {
+    for (const node of this.#unheard.keys()) if (!unheard.includes(node)) this.#unheard.delete(node);
+    for (const node of unheard) {
       const known = this.#unheard.get(node);
       if (!known) this.#unheard.set(node, { sinceMs: nowMs, told: false });
       else if (!known.told && nowMs - known.sinceMs >= UNHEARD_MS) {

@@ -126,7 +126,7 @@ export class NodeProcess {
   }
 
   /** What other parts of the process read of it, and never change. */
-  get speaker(): Pick<Speaker, 'desired' | 'claims' | 'interfaces' | 'ownerOf' | 'peers'> {
+  get speaker(): Pick<Speaker, 'desired' | 'claims' | 'interfaces' | 'ownerOf' | 'peers' | 'unheard'> {
     return this.#speaker;
   }
 

@@ -182,7 +182,7 @@ export class SpeakerNode {
 
   #onLook(): void {
     const nowMs = monotonicMs();
-    this.#peers.look(this.#records.live, nowMs);
+    this.#peers.look(this.#process.speaker.unheard, nowMs);
     for (const node of this.#peers.takeGone()) if (this.#peers.isSpokesman) this.#statuses.clear(node);
     for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
     this.#reports.lookForFailures();
