@@ -1,9 +1,11 @@
 // The examples on a real API server: each applied alone, with the controller that assigns and the source that tells a speaker who
 // may announce. What their comments promise has to come about.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { Controller } from '../../src/controller/controller.js';
 import type { Announcement } from '../../src/eligibility/types.js';
@@ -14,6 +16,7 @@ import { type ControlPlane, withControlPlane } from './harness/control_plane.js'
 import { Manifests, NAMESPACE } from './harness/manifests.js';
 import type { ApiObject } from './harness/test_api.js';
 
+const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 
 const NODES: Record<string, Record<string, string>> = {
@@ -176,7 +179,10 @@ test('the examples do what they say', async (t) => {
     const crds = (await Manifests.render(control)).objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
     await api.create('/api/v1/namespaces', { metadata: { name: NAMESPACE } });
     // Where MetalLB was before, its definitions are there; ours replace them while everything runs.
-    for (const crd of crds) await api.applyYaml(JSON.stringify(withoutRules(crd)));
+    const before = join(control.directory, 'before.json');
+    writeFileSync(before, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: crds.map(withoutRules) }));
+    await control.kubectl('apply', '--filename', before);
+    await control.kubectl('wait', '--for=condition=Established', '--filename', before);
     for (const [name, labels] of Object.entries(NODES))
       await api.apply({
         apiVersion: 'v1',
@@ -195,7 +201,7 @@ test('the examples do what they say', async (t) => {
       await t.test('pool-and-advertisement, under our definitions', () =>
         cluster.with(['pool-and-advertisement.yaml'], [], async () => {
           assert.deepEqual(await cluster.addresses('web'), ['192.0.2.64']);
-          for (const crd of crds) await api.applyYaml(JSON.stringify(crd));
+          await control.kubectl('apply', '--server-side', '--force-conflicts', '--filename', fileURLToPath(CRDS));
           const path = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools/main`;
           // A definition counts a moment after it was replaced.
           await api.eventually('the rules count', () =>
