@@ -106,8 +106,7 @@ export class Reflector<T> {
     // The same line would be read again and again.
     const unreadable = error instanceof ApiError && error.reason === 'Malformed' && this.failures > 1;
     if (isGone(error) || unreadable) this.resourceVersion = '';
-    const asked = error instanceof ApiError ? error.retryAfterMs : null;
-    const pauseMs = backoffMs(this.failures, asked, this.random(), this.timings);
+    const pauseMs = backoffMs(error, this.failures, this.random(), this.timings);
     const reason = error instanceof Error ? error.message : String(error);
     const details = { ...(error instanceof ApiError ? { reason } : { err: error }), againInMs: Math.round(pauseMs) };
     // The first failure of a watch is everyday: the server restarts, a version is too old.

@@ -1,3 +1,5 @@
+import { ApiError } from './api_error.js';
+
 /** How a reflector paces itself; milliseconds. */
 export interface ReflectorTimings {
   /** A watch is asked to last this long, drawn between the two: not all clients come back at once. */
@@ -15,6 +17,8 @@ export interface ReflectorTimings {
   /** The first pause; each further one is twice as long, up to the greatest. */
   minBackoffMs: number;
   maxBackoffMs: number;
+  /** The greatest pause while nobody answers at all: to be back soon when the server is. */
+  maxUnreachableMs: number;
 }
 
 export const DEFAULT_TIMINGS: ReflectorTimings = {
@@ -25,23 +29,21 @@ export const DEFAULT_TIMINGS: ReflectorTimings = {
   shortWatchMs: 2000,
   minBackoffMs: 250,
   maxBackoffMs: 15_000,
+  maxUnreachableMs: 5000,
 };
 
 /** A server that asks for more is obeyed only so far: it must not be able to silence us for a day. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
 /**
- * The pause before the next attempt, in ms: half to all of the doubled pause; where the server named one, that and up to a fifth more.
- * `failures` counts from 1, `random` is 0 <= x < 1.
+ * The pause before the next attempt, in ms: half to all of the doubled pause; where the server named one, that and up to a fifth
+ * more. `failures` counts from 1, `random` is 0 <= x < 1.
  */
-export function backoffMs(
-  failures: number,
-  retryAfterMs: number | null,
-  random: number,
-  { minBackoffMs, maxBackoffMs }: ReflectorTimings,
-): number {
-  const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(failures - 1, 30));
-  const own = full * (0.5 + random / 2);
+export function backoffMs(error: unknown, failures: number, random: number, timings: ReflectorTimings): number {
+  const { minBackoffMs, maxBackoffMs, maxUnreachableMs } = timings;
+  const { retryAfterMs, reason } = error instanceof ApiError ? error : { retryAfterMs: null, reason: '' };
+  const max = reason === 'Unreachable' ? Math.min(maxBackoffMs, maxUnreachableMs) : maxBackoffMs;
+  const own = Math.min(max, minBackoffMs * 2 ** Math.min(failures - 1, 30)) * (0.5 + random / 2);
   if (retryAfterMs === null) return own;
   return Math.max(own, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + random / 5));
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isGone, retryAfterMs, statusError, transportError } from '../../src/kubernetes/api_error.js';
+import { ApiError, isGone, retryAfterMs, statusError, transportError } from '../../src/kubernetes/api_error.js';
 import { LineSplitter } from '../../src/kubernetes/line_splitter.js';
 import { ListSplitter } from '../../src/kubernetes/list_splitter.js';
 import { backoffMs, DEFAULT_TIMINGS, watchSeconds } from '../../src/kubernetes/reflector_timing.js';
@@ -81,12 +81,20 @@ test('a line without an end is refused at last', () => {
 });
 
 test('pauses double up to a bound, half of them chance; Retry-After is the least', () => {
-  const pauses = [1, 2, 3, 8, 100].map((failures) => backoffMs(failures, null, 0.999999, DEFAULT_TIMINGS));
-  assert.deepEqual(pauses.map(Math.round), [250, 500, 1000, 15_000, 15_000]);
-  assert.equal(backoffMs(1, null, 0, DEFAULT_TIMINGS), 125);
-  assert.equal(backoffMs(1, 3000, 0, DEFAULT_TIMINGS), 3000);
-  assert.equal(Math.round(backoffMs(1, 3000, 0.5, DEFAULT_TIMINGS)), 3300);
-  assert.ok(backoffMs(1, 1e12, 0, DEFAULT_TIMINGS) <= 300_000, 'a server cannot silence us for ever');
+  const failure = (reason: string, retryAfterMs: number | null = null) =>
+    new ApiError('x', { status: 500, reason, retryAfterMs });
+  const pause = (failures: number, random: number, error: unknown = failure('InternalError')) =>
+    Math.round(backoffMs(error, failures, random, DEFAULT_TIMINGS));
+  assert.deepEqual(
+    [1, 2, 3, 8, 100].map((failures) => pause(failures, 0.999999)),
+    [250, 500, 1000, 15_000, 15_000],
+  );
+  assert.equal(pause(1, 0), 125);
+  assert.equal(pause(100, 0.999999, failure('Unreachable')), 5000);
+  assert.equal(pause(100, 0.999999, new TypeError('ours')), 15_000);
+  assert.equal(pause(1, 0, failure('', 3000)), 3000);
+  assert.equal(pause(1, 0.5, failure('', 3000)), 3300);
+  assert.ok(pause(1, 0, failure('', 1e12)) <= 300_000, 'a server cannot silence us for ever');
   assert.deepEqual([watchSeconds(0, DEFAULT_TIMINGS), watchSeconds(1, DEFAULT_TIMINGS)], [300, 600]);
   assert.equal(watchSeconds(0, { ...DEFAULT_TIMINGS, minWatchMs: 1, maxWatchMs: 1 }), 1);
 });
