@@ -9,6 +9,8 @@ import type { Api, ApiRequest } from './types.js';
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Where the server says "later" but not when. */
 const DEFAULT_RETRY_MS = 1000;
+/** Where it says "at once". */
+const MIN_RETRY_MS = 100;
 const MAX_ATTEMPTS = 10;
 
 export type WatchOptions = Pick<LinesOptions, 'idleTimeoutMs' | 'onOpen' | 'onHeard' | 'onLines'> & {
@@ -172,8 +174,9 @@ function queryText(query: Readonly<Record<string, string>> | undefined): string 
 function retryIn(method: string, error: unknown): number | null {
   if (!(error instanceof ApiError)) return null;
   const { status, retryAfterMs } = error;
-  if (status === 429) return retryAfterMs ?? DEFAULT_RETRY_MS;
-  return status >= 500 && method !== 'POST' ? retryAfterMs : null;
+  const asked = retryAfterMs === null ? null : Math.max(retryAfterMs, MIN_RETRY_MS);
+  if (status === 429) return asked ?? DEFAULT_RETRY_MS;
+  return status >= 500 && method !== 'POST' ? asked : null;
 }
 
 /** AbortSignal.any keeps what it returns for as long as its longest-lived source; this one can be released. */
