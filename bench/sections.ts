@@ -1,5 +1,5 @@
 /** Parts of bench/README.md, each written by the bench of that name. */
-export type SectionName = 'answer' | 'failover';
+export type SectionName = 'answer' | 'failover' | 'kubernetes';
 
 const begin = (name: SectionName) => `<!-- ${name}:begin -->`;
 const end = (name: SectionName) => `<!-- ${name}:end -->`;

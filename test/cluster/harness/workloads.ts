@@ -111,6 +111,12 @@ export class Arpeggio {
     }
   }
 
+  /** What the other speakers answer for at this moment, whatever the one believes. */
+  async ownersWithout(node: NodeName, addresses: readonly string[]): Promise<Owners> {
+    const others = [...this.speakers].filter(([name]) => name !== node);
+    return (await this.look(addresses, others)).owners;
+  }
+
   /** Ends what runs. */
   async stop(): Promise<void> {
     const running = [...this.speakers.values(), ...this.controllers.values()].filter(({ isRunning }) => isRunning);
@@ -134,10 +140,13 @@ export class Arpeggio {
     });
   }
 
-  private async look(addresses: readonly string[]): Promise<{ owners: Owners; problem: string | null }> {
+  private async look(
+    addresses: readonly string[],
+    speakers = [...this.speakers],
+  ): Promise<{ owners: Owners; problem: string | null }> {
     const owners: Record<string, string> = {};
     const problems: string[] = [];
-    const running = [...this.speakers].filter(([, { isRunning }]) => isRunning);
+    const running = speakers.filter(([, { isRunning }]) => isRunning);
     if (running.length === 0) problems.push('no speaker runs');
     for (const [node, speaker] of running) {
       // Its socket may not be there yet.
