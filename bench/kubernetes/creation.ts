@@ -56,10 +56,13 @@ export async function burst(scene: Scene, note: Note): Promise<void> {
   note('burst', Math.max(0, tookMs));
   // Records and statuses follow.
   await delay(10_000);
-  note('burstRequests', scene.requests(began).all / 200);
+  const asked = scene.requests(began);
+  note('burstRequests', asked.all / 200);
+  process.stdout.write(`    ${asked.kinds.join(', ')}\n`);
   const rest = Date.now();
   await delay(REST_MS);
-  const { all, writes } = scene.requests(rest, rest + REST_MS);
+  const { all, writes, kinds } = scene.requests(rest, rest + REST_MS);
+  process.stdout.write(`    ${kinds.join(', ')}\n`);
   note('restRequests', all / (REST_MS / 1000));
   note('restWrites', writes / (REST_MS / 1000));
 }

@@ -106,15 +106,24 @@ export class Scene {
     return all.toSorted((a, b) => b.owned.length - a.owned.length)[0] as { node: NodeName; owned: string[] };
   }
 
-  /** Requests of speakers and controllers since then, and how many of them write. */
-  requests(sinceMs: number, untilMs = Number.POSITIVE_INFINITY): { readonly all: number; readonly writes: number } {
+  /** Requests of speakers and controllers since then, how many of them write, and what they were, the most frequent first. */
+  requests(
+    sinceMs: number,
+    untilMs = Number.POSITIVE_INFINITY,
+  ): { readonly all: number; readonly writes: number; readonly kinds: readonly string[] } {
     const ours = this.bed.control
       .audit()
       .filter(
         ({ user, timeMs }) =>
           user.startsWith(`system:serviceaccount:${NAMESPACE}:`) && timeMs >= sinceMs && timeMs < untilMs,
       );
-    return { all: ours.length, writes: ours.filter(({ verb }) => WRITES.has(verb)).length };
+    const counts = new Map<string, number>();
+    for (const { user, verb, resource } of ours) {
+      const kind = `${user.split(':').at(-1)} ${verb} ${resource}`;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    const kinds = [...counts].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${count} ${kind}`);
+    return { all: ours.length, writes: ours.filter(({ verb }) => WRITES.has(verb)).length, kinds };
   }
 }
 
