@@ -6,7 +6,7 @@ import { matchesAny } from '../metallb/selector.js';
 import type { Advertisement } from '../metallb/types.js';
 import type { Address } from '../net/address.js';
 import { addressesOf } from './addresses.js';
-import { Selection } from './selection.js';
+import { type Part, Selection } from './selection.js';
 import type { Announcement, ClusterView, RefusalCode } from './types.js';
 
 const NOBODY: readonly string[] = [];
@@ -32,9 +32,8 @@ export function announcementOf(service: Service, slices: readonly EndpointSlice[
     return nobody('shared-address-with-service-selector');
   const { eligible } = selection;
   if (service.externalTrafficPolicy === 'Local') {
-    const serving = new Set(slices.flatMap(({ nodes }) => nodes));
-    const local = eligible.filter((name) => serving.has(name));
-    if (local.length < eligible.length) return new LocalAnnouncement(service.key, addresses, local, selection);
+    const local = selection.among(new Set(slices.flatMap(({ nodes }) => nodes)));
+    if (local !== selection) return new LocalAnnouncement(service.key, addresses, local, selection);
   }
   if (eligible.length === 0) return { ...nobody(common(selection.refused)), refused: selection.refused };
   const desired = { name: service.key, addresses, ...selection.terms };
@@ -47,18 +46,20 @@ export function announcementOf(service: Service, slices: readonly EndpointSlice[
  */
 class LocalAnnouncement implements Announcement {
   readonly reason: RefusalCode | null;
+  readonly eligible: readonly string[];
   readonly desired: DesiredService | null;
   readonly #selection: Selection;
 
   constructor(
     name: string,
     readonly addresses: readonly Address[],
-    readonly eligible: readonly string[],
+    { eligible, terms }: Part,
     selection: Selection,
   ) {
     this.#selection = selection;
+    this.eligible = eligible;
     const isAnnounced = eligible.length > 0;
-    this.desired = isAnnounced ? { name, addresses, ...selection.termsFor(eligible) } : null;
+    this.desired = isAnnounced ? { name, addresses, ...terms } : null;
     this.reason = isAnnounced ? null : common(this.refused);
   }
 

@@ -18,8 +18,18 @@ interface Selected {
   readonly weight: number;
 }
 
+/** Some of the nodes that may announce, and the terms for them. */
+export interface Part {
+  /** Sorted. */
+  readonly eligible: readonly string[];
+  readonly terms: Terms;
+}
+
+/** Parts remembered: thousands of services have their endpoints on few different sets of nodes. */
+const MAX_PARTS = 1_000;
+
 /** What a set of advertisements means for the nodes: the same for all services that they apply to. Pure. */
-export class Selection {
+export class Selection implements Part {
   /** Names of the advertisements; sorted. */
   readonly names: readonly string[];
   /** Whether one of them is for certain services only. */
@@ -31,6 +41,8 @@ export class Selection {
   /** Terms for all of `eligible`. */
   readonly terms: Terms;
   readonly #selected: ReadonlyMap<string, Selected>;
+  /** By the names of the nodes. */
+  readonly #parts = new Map<string, Part>();
 
   constructor(advertisements: readonly Advertisement[], { nodes, ignoreExcludeLB }: ClusterView) {
     const refused = new Map<string, RefusalCode>();
@@ -48,7 +60,7 @@ export class Selection {
     this.#selected = selected;
     this.refused = refused;
     this.eligible = [...selected.keys()].filter((name) => !refused.has(name));
-    this.terms = this.termsFor(this.eligible);
+    this.terms = this.#termsFor(this.eligible);
   }
 
   /** Weight by node, of every selected node that has one, whether it may announce or not. */
@@ -57,8 +69,21 @@ export class Selection {
     return new Map(weighted.map(([name, { weight }]) => [name, weight]));
   }
 
+  /** Those of `eligible` that are named. */
+  among(names: ReadonlySet<string>): Part {
+    const eligible = this.eligible.filter((name) => names.has(name));
+    if (eligible.length === this.eligible.length) return this;
+    const key = eligible.join(' ');
+    const known = this.#parts.get(key);
+    if (known !== undefined) return known;
+    const part = { eligible, terms: this.#termsFor(eligible) };
+    if (this.#parts.size >= MAX_PARTS) this.#parts.clear();
+    this.#parts.set(key, part);
+    return part;
+  }
+
   /** @param nodes some of `eligible`, in that order */
-  termsFor(nodes: readonly string[]): Terms {
+  #termsFor(nodes: readonly string[]): Terms {
     const scopes = new Map<string | undefined, { nodes: string[]; interfaces: readonly string[] | null }>();
     const prefer: Preference[] = [];
     for (const node of nodes) {

@@ -10,7 +10,16 @@ import {
   projectService,
 } from '../../kubernetes/projections.js';
 import { Reflector, type ReflectorOptions } from '../../kubernetes/reflector.js';
-import type { Changes, Node, ObjectKey, ReflectorStatus, Service } from '../../kubernetes/types.js';
+import type {
+  Changes,
+  Labels,
+  Node,
+  ObjectKey,
+  Projected,
+  ReflectorStatus,
+  Service,
+  ServicePort,
+} from '../../kubernetes/types.js';
 import type { Logger } from '../../log.js';
 import type { Configuration, ConfigurationProblem } from '../../metallb/types.js';
 import { ClusterState, type ClusterStateOptions } from './cluster_state.js';
@@ -59,7 +68,7 @@ export class KubernetesSource {
         (changes) => state.applyEndpointSlices(changes),
         NOT_HEADLESS,
       ),
-      nodes: this.#reflector('nodes', PATHS.nodes, projectNode, (changes) => state.applyNodes(changes)),
+      nodes: this.#reflector('nodes', PATHS.nodes, node, (changes) => state.applyNodes(changes)),
       namespaces: this.#reflector('namespaces', PATHS.namespaces, projectNamespace, (changes) =>
         state.applyNamespaces(changes),
       ),
@@ -87,7 +96,7 @@ export class KubernetesSource {
     };
   }
 
-  /** Of type LoadBalancer, of our class, with an address. */
+  /** Of type LoadBalancer, of our class, with an address; without what a speaker does not need, such as ports. */
   get services(): ReadonlyMap<ObjectKey, Service> {
     return this.#state.services;
   }
@@ -161,8 +170,31 @@ export class KubernetesSource {
   }
 }
 
-/** Most Services have no service IP: they are not kept. */
-function loadBalancer(raw: unknown): ReturnType<typeof projectService> {
+const NO_LABELS: Labels = Object.freeze({});
+const NO_TEXTS: readonly string[] = Object.freeze([]);
+const NO_PORTS: readonly ServicePort[] = Object.freeze([]);
+
+/**
+ * Most Services have no service IP: they are not kept. Nor is what only matters to whoever assigns addresses, nor the version, so
+ * that a Service that was written with nothing new in it is no change.
+ */
+function loadBalancer(raw: unknown): Projected<Service> | null {
   const projected = projectService(raw);
-  return projected?.value.type === 'LoadBalancer' ? projected : null;
+  if (projected?.value.type !== 'LoadBalancer') return null;
+  const { key, value } = projected;
+  const lean: Service = {
+    ...value,
+    resourceVersion: '',
+    clusterIPs: NO_TEXTS,
+    ipFamilies: NO_TEXTS,
+    selector: NO_LABELS,
+    ports: NO_PORTS,
+  };
+  return { key, value: lean };
+}
+
+/** A Node is written every few minutes at least, and hardly ever says anything new. */
+function node(raw: unknown): Projected<Node> | null {
+  const projected = projectNode(raw);
+  return projected && { key: projected.key, value: { ...projected.value, resourceVersion: '' } };
 }
