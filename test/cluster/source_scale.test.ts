@@ -2,6 +2,7 @@
 // flap of one service's endpoints costs it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +24,8 @@ const MAX_RSS_MB = 120;
 const MAX_READY_MS = 10_000;
 /** CPU of a flap at MANY, as a multiple of that at FEW. */
 const MAX_GROWTH = 2;
+/** Processes that want to run, for each processor: with more than that, times say nothing. */
+const BUSY = 3;
 /** Clock ticks of /proc/PID/stat (sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_S = 100;
 
@@ -178,6 +181,10 @@ test('a speaker among 10,000 services', async (t) => {
     await load(control, FEW, MANY);
     const many = await measure(t, control, network, MANY);
     assert.ok(many.rssMb <= MAX_RSS_MB, `RSS ${many.rssMb} MB`);
+    if (loadavg()[0]! > BUSY * availableParallelism()) {
+      t.diagnostic('the machine is too busy with other things to judge times');
+      return;
+    }
     assert.ok(many.readyMs <= MAX_READY_MS, `ready after ${many.readyMs} ms`);
     // The clock of the kernel has ticks of 10 ms: over all flaps a few of them are nothing.
     const limitMs = MAX_GROWTH * few.withoutConsequenceMs + 0.5;

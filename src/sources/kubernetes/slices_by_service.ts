@@ -4,13 +4,15 @@ const NONE: readonly EndpointSlice[] = [];
 
 /** EndpointSlices by the Service that they belong to. */
 export class SlicesByService {
-  readonly #slices = new Map<ObjectKey, readonly EndpointSlice[]>();
+  /** Most Services have one: without a list around it, that takes less memory. */
+  readonly #slices = new Map<ObjectKey, EndpointSlice | readonly EndpointSlice[]>();
   /** By the key of the slice. */
   readonly #service = new Map<ObjectKey, ObjectKey>();
 
   /** All slices of a Service. */
   of(service: ObjectKey): readonly EndpointSlice[] {
-    return this.#slices.get(service) ?? NONE;
+    const found = this.#slices.get(service) ?? NONE;
+    return 'key' in found ? [found] : found;
   }
 
   /** @returns the Services for which something is different that counts: addresses of pods, say, do not */
@@ -27,7 +29,7 @@ export class SlicesByService {
       if (slice === null) this.#service.delete(key);
       else {
         this.#service.set(key, slice.service);
-        this.#slices.set(slice.service, [...this.of(slice.service), slice]);
+        this.#set(slice.service, [...this.of(slice.service), slice]);
         touched.add(slice.service);
       }
     }
@@ -35,9 +37,16 @@ export class SlicesByService {
   }
 
   #without(service: ObjectKey, key: ObjectKey): void {
-    const left = this.of(service).filter((slice) => slice.key !== key);
-    if (left.length === 0) this.#slices.delete(service);
-    else this.#slices.set(service, left);
+    this.#set(
+      service,
+      this.of(service).filter((slice) => slice.key !== key),
+    );
+  }
+
+  #set(service: ObjectKey, slices: readonly EndpointSlice[]): void {
+    const [first, ...more] = slices;
+    if (first === undefined) this.#slices.delete(service);
+    else this.#slices.set(service, more.length === 0 ? first : slices);
   }
 }
 
