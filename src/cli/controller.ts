@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { keepHeapSmall } from './heap.js';
 
 /** As commander gives them; what is empty counts as not given, as unset variables in manifests are. */
 export interface ControllerFlags {
@@ -81,6 +82,7 @@ Example:
   arpeggio controller --namespace metallb-system`,
     )
     .action(async (flags: ControllerFlags) => {
+      keepHeapSmall();
       const { runController } = await import('./run_controller.js');
       await runController(flags);
     });

@@ -68,7 +68,9 @@ export class ConfigurationReport {
   readonly #api: ControllerApi;
   readonly #namespace: string;
   readonly #mayWrite: () => boolean;
+  readonly #log: Logger;
   readonly #queue: KeyedQueue;
+  #missing = false;
   #verdict: ConfigurationVerdict | null = null;
   #lastGood = false;
 
@@ -76,11 +78,11 @@ export class ConfigurationReport {
     this.#api = options.api;
     this.#namespace = options.namespace;
     this.#mayWrite = options.mayWrite;
+    this.#log = options.log;
     this.#queue = new KeyedQueue({
-      work: () => this.#write(),
+      work: () => this.#writeOrDoWithout(),
       concurrency: 1,
-      // CRDs that are older than this kind do not have it: no hurry.
-      delayMs: (error) => (isNotFound(error) ? 30_000 : 500),
+      delayMs: () => 500,
       log: options.log,
       name: 'writing the ConfigurationState',
     });
@@ -94,6 +96,19 @@ export class ConfigurationReport {
 
   stop(): Promise<void> {
     return this.#queue.stop();
+  }
+
+  /** Definitions of MetalLB before 0.15.3 do not have the kind; events and the log tell it all the same. */
+  async #writeOrDoWithout(): Promise<void> {
+    try {
+      await this.#write();
+      this.#missing = false;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      if (!this.#missing)
+        this.#log.warn({ err: error }, 'there is no kind ConfigurationState; apply deploy/base/crds to have it');
+      this.#missing = true;
+    }
   }
 
   async #write(): Promise<void> {

@@ -184,6 +184,20 @@ test('a pool that is made anew gets its status, though nothing about it has chan
   await until('the new one tells it too', told);
 });
 
+test('definitions that are older than ConfigurationState are enough', async () => {
+  pool('lan', ['192.0.2.0/28']);
+  service('web');
+  let asked = 0;
+  start(({ method, path }) => {
+    if (!path.includes('/configurationstates')) return;
+    if (method === 'GET') asked += 1;
+    throw failure(404, 'NotFound', path);
+  });
+  await until('it has an address', () => addresses('web').length === 1);
+  await pause(1_500);
+  assert.equal(asked, 1);
+});
+
 test('errors of the API server are outlasted', async () => {
   pool('lan', ['192.0.2.0/28']);
   service('web');
