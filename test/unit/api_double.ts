@@ -22,7 +22,9 @@ interface Watch {
   readonly onLines: (lines: readonly string[]) => void;
 }
 
-const COLLECTIONS = new Set(['services', 'namespaces', 'nodes', 'leases', 'ipaddresspools', 'l2advertisements']);
+const COLLECTIONS = new Set([
+  ...['services', 'namespaces', 'nodes', 'leases', 'ipaddresspools', 'l2advertisements', 'servicel2statuses'],
+]);
 
 type Json = { [field: string]: unknown };
 
@@ -63,8 +65,11 @@ export class ApiStore {
     const target = path.replace(/\/status$/, '');
     const before = this.objects.get(target);
     if (method === 'GET' && before) return structuredClone(before);
-    if (method === 'GET' && COLLECTIONS.has(path.split('/').at(-1)!)) return this.#list(path);
+    const ofCollection = COLLECTIONS.has(path.split('/').at(-1)!);
+    if (method === 'GET' && ofCollection) return this.#list(path);
+    if (method === 'DELETE' && ofCollection) return this.#deleteAll(path);
     if (!before) throw failure(404, 'NotFound', path);
+    if (method === 'DELETE') return this.remove(target);
     const { resourceVersion } = ((body as Json).metadata ?? {}) as { resourceVersion?: string };
     if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion)
       throw failure(409, 'Conflict', path);
@@ -87,6 +92,12 @@ export class ApiStore {
     const pattern = collectionPattern(path);
     const items = [...this.objects].filter(([key]) => pattern.test(key)).map(([, object]) => structuredClone(object));
     return { kind: 'List', metadata: { resourceVersion: String(this.#version) }, items };
+  }
+
+  /** Whatever its selector says. */
+  #deleteAll(path: string): void {
+    const pattern = collectionPattern(path);
+    for (const key of [...this.objects.keys()]) if (pattern.test(key)) this.remove(key);
   }
 
   #create(path: string, body: Json): Stored {
@@ -137,6 +148,7 @@ export class ApiDouble {
   create = (path: string, body: unknown, request?: ApiRequest) => this.#send('POST', path, body, request);
   replace = (path: string, body: unknown, request?: ApiRequest) => this.#send('PUT', path, body, request);
   patch = (path: string, body: unknown, request?: ApiRequest) => this.#send('PATCH', path, body, request);
+  delete = (path: string, request?: ApiRequest) => this.#send('DELETE', path, request?.body ?? {}, request);
 
   watch(
     path: string,

@@ -1,0 +1,127 @@
+// ServiceL2Status objects of a node.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { l2StatusName } from '../../src/records/names.js';
+import { ServiceL2Statuses, type ServiceL2StatusesOptions } from '../../src/records/service_l2_statuses.js';
+import { ApiStore, failure, type Hook } from './api_double.js';
+import { pause, until } from './kubernetes_server.js';
+import { logOf } from './shell_sample.js';
+
+const NAMESPACE = 'metallb-system';
+const COLLECTION = '/apis/metallb.io/v1beta1/servicel2statuses';
+const PATH = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/servicel2statuses`;
+const WEB = 'default/web';
+const NAME = l2StatusName(WEB, 'host-a');
+
+let store: ApiStore;
+let statuses: ServiceL2Statuses;
+
+function start(hook?: Hook): void {
+  const api = store.client(hook) as unknown as ServiceL2StatusesOptions['api'];
+  statuses = new ServiceL2Statuses({ api, namespace: NAMESPACE, node: 'host-a', log: logOf().log });
+  statuses.start();
+}
+
+const names = () => [...store.objects.keys()].map((path) => path.split('/').at(-1)!).sort();
+
+interface Shown {
+  readonly status?: { readonly interfaces: readonly { readonly name: string }[] };
+}
+const interfaces = (name = NAME) =>
+  ((store.objects.get(`${PATH}/${name}`) as Shown | undefined)?.status?.interfaces ?? []).map((entry) => entry.name);
+
+function left(name: string, on: readonly string[], service = 'web'): void {
+  const labels = { 'metallb.io/node': 'host-a', 'metallb.io/service-name': service };
+  const status = {
+    ...{ node: 'host-a', serviceName: service, serviceNamespace: 'default' },
+    interfaces: on.map((each) => ({ name: each })),
+  };
+  store.put(COLLECTION, { metadata: { name, namespace: NAMESPACE, labels }, status });
+}
+
+beforeEach(() => {
+  store = new ApiStore();
+});
+afterEach(() => statuses.stop(1_000));
+
+describe('ServiceL2Status', () => {
+  it('follows what this node announces', async () => {
+    start();
+    statuses.announced(WEB, ['eth0']);
+    await until('it is written', () => interfaces().join() === 'eth0');
+    const { metadata } = store.objects.get(`${PATH}/${NAME}`)!;
+    assert.deepEqual(metadata.labels, {
+      'metallb.io/node': 'host-a',
+      'metallb.io/service-name': 'web',
+      'metallb.io/service-namespace': 'default',
+    });
+    statuses.announced(WEB, ['eth0']);
+    await pause(20);
+    assert.equal(store.writes().length, 2, 'an object, and its status');
+    statuses.announced(WEB, ['eth0', 'eth1']);
+    await until('it has changed', () => interfaces().join() === 'eth0,eth1');
+    statuses.announced(WEB, null);
+    statuses.complete();
+    await until('it is gone', () => names().length === 0);
+    assert.equal(store.writes().length, 4);
+  });
+
+  it('is taken over from an earlier process of the node, and from MetalLB', async () => {
+    left(NAME, ['eth0']);
+    left('l2-xyz12', ['eth0'], 'shop');
+    left('l2-old', ['eth0'], 'gone');
+    start();
+    await until('it is read', () => statuses.isRecorded(WEB) && statuses.isRead);
+    statuses.announced(WEB, ['eth0']);
+    statuses.announced('default/shop', ['eth1']);
+    await until('what differs is written', () => interfaces('l2-xyz12').join() === 'eth1');
+    assert.equal(store.writes().length, 1, 'what is true already is left as it is');
+    assert.deepEqual(names(), [NAME, 'l2-old', 'l2-xyz12'].sort(), 'what it will announce is not known yet');
+    statuses.complete();
+    await until('the rest is gone', () => names().length === 2);
+    assert.ok(!statuses.isRecorded('default/gone'));
+  });
+
+  it('is one for each service', async () => {
+    for (const name of [NAME, 'l2-twin']) left(name, ['eth0']);
+    start();
+    statuses.announced(WEB, ['eth0']);
+    await until('the twin is gone', () => names().join() === NAME);
+  });
+
+  it('comes back when somebody deletes or changes it', async () => {
+    start();
+    statuses.announced(WEB, ['eth0']);
+    await until('it is written', () => interfaces().join() === 'eth0');
+    store.remove(`${PATH}/${NAME}`);
+    await until('it is back', () => interfaces().join() === 'eth0');
+    left(NAME, ['eth7']);
+    await until('it is true again', () => interfaces().join() === 'eth0');
+  });
+
+  it('goes with its node, and at a stop', async () => {
+    start();
+    statuses.announced(WEB, ['eth0']);
+    await until('it is written', () => interfaces().join() === 'eth0');
+    const deletes = () => store.calls.filter(({ method }) => method === 'DELETE').length;
+    statuses.clear('host-b');
+    await until('those of the other node are gone', () => deletes() === 1);
+    // The double takes every object for the other node's.
+    await until('ours are back', () => interfaces().join() === 'eth0');
+    await statuses.stop(1_000);
+    assert.deepEqual([names(), deletes()], [[], 2]);
+  });
+
+  it('is written when the API server can be reached again', async () => {
+    let away = true;
+    start(({ method }) => {
+      if (away && method !== 'GET') throw failure(0, 'Unreachable', '/');
+    });
+    statuses.announced(WEB, ['eth0']);
+    await until('it is read', () => statuses.isRead);
+    await pause(50);
+    away = false;
+    statuses.retryNow();
+    await until('it is written', () => interfaces().join() === 'eth0', 300);
+  });
+});
