@@ -65,6 +65,7 @@ export class TestServer {
   private readonly watches = new Map<ServerResponse, (event: Logged) => void>();
   private readonly sockets = new Set<Socket>();
   private log: Logged[] = [];
+  private readonly snapshots = new Map<string, readonly TestObject[]>();
   private version = 100;
   /** Versions up to here are forgotten. */
   private compacted = 0;
@@ -114,6 +115,7 @@ export class TestServer {
   /** Forgets what another test has left. */
   reset(): void {
     this.objects.clear();
+    this.version += 1;
     this.faults.length = 0;
     this.seen.length = 0;
     this.token = 'first';
@@ -256,7 +258,9 @@ export class TestServer {
       status(response, 410, 'Expired');
       return;
     }
-    const all = [...this.objects.values()];
+    // All pages of a list show the same moment.
+    const all = this.snapshots.get(version) ?? [...this.objects.values()];
+    this.snapshots.set(version, all);
     const limit = Number(query.get('limit') ?? all.length);
     const end = Number(offset) + limit;
     json(response, 200, {
