@@ -206,6 +206,7 @@ export class Speaker {
         return false;
       case 'message':
         this.#segments.get(event.interfaceName)?.message(event.incarnation, event.message, nowMs);
+        this.#heard(event.node, this.#segments.get(event.interfaceName));
         return false;
       case 'took':
         this.#tookSeen = event.number;
@@ -237,7 +238,7 @@ export class Speaker {
     const segment = this.#segments.get(peer.interfaceName);
     const isNew = segment?.members.byMac(peer.mac) === null;
     segment?.peer(peer, nowMs);
-    if (peer.link !== 'down') this.#recorded(this.#records.heard(peer.node));
+    this.#heard(peer.node, segment);
     if (!isNew) return;
     for (const claim of this.#wishes.all()) {
       if (claim.interfaceName !== peer.interfaceName) continue;
@@ -291,6 +292,11 @@ export class Speaker {
       }
     }
     return selected;
+  }
+
+  /** From when on a node's claims are known they count, and not what is recorded of it. */
+  #heard(node: string, segment: Segment | undefined): void {
+    if (segment?.knows(node)) this.#recorded(this.#records.heard(node));
   }
 
   #recorded(addresses: readonly Address[]): void {

@@ -15,8 +15,8 @@ export interface ClusterPeersOptions {
 /** The other nodes: who speaks for all, who is gone, and who takes part without being heard. */
 export class ClusterPeers {
   readonly #options: ClusterPeersOptions;
-  /** When a node was last heard; those that are told of as gone are left out. */
-  readonly #heardMs = new Map<string, number>();
+  /** When a node was last heard, or took part otherwise; those that are told of as gone are left out. */
+  readonly #seenMs = new Map<string, number>();
   readonly #gone: string[] = [];
   /** Since when a node takes part without being heard, and whether that was told. */
   readonly #unheard = new Map<string, { sinceMs: number; told: boolean }>();
@@ -31,9 +31,10 @@ export class ClusterPeers {
     return this.#options.peers().some((peer) => peer.node === node && peer.link === 'two-way');
   }
 
-  /** Whether this node is the first by name of those that are heard: it says what one node has to. */
+  /** Whether this node is the first by name of those that take part: it says what one node has to. */
   get isSpokesman(): boolean {
     const { node, peers } = this.#options;
+    for (const other of this.#unheard.keys()) if (other < node) return false;
     return !peers().some((peer) => peer.link === 'two-way' && peer.state === 'ready' && peer.node < node);
   }
 
@@ -51,11 +52,12 @@ export class ClusterPeers {
 
   /** To be called every second or so. @param unheard nodes that take part without being heard, as the core knows them */
   look(unheard: readonly string[], nowMs: number): void {
-    for (const { node, link } of this.#options.peers()) if (link === 'two-way') this.#heardMs.set(node, nowMs);
-    for (const [node, heardMs] of this.#heardMs) {
-      if (nowMs - heardMs < GONE_MS) continue;
-      this.#heardMs.delete(node);
-      if (!unheard.includes(node)) this.#gone.push(node);
+    for (const { node, link } of this.#options.peers()) if (link === 'two-way') this.#seenMs.set(node, nowMs);
+    for (const node of unheard) this.#seenMs.set(node, nowMs);
+    for (const [node, seenMs] of this.#seenMs) {
+      if (nowMs - seenMs < GONE_MS) continue;
+      this.#seenMs.delete(node);
+      this.#gone.push(node);
     }
     for (const node of this.#unheard.keys()) if (!unheard.includes(node)) this.#unheard.delete(node);
     for (const node of unheard) {
@@ -68,7 +70,7 @@ export class ClusterPeers {
     }
   }
 
-  /** Nodes that were heard and are not any more, each once. */
+  /** Nodes that took part and do not any more, each once. */
   takeGone(): string[] {
     return this.#gone.splice(0);
   }

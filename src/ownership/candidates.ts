@@ -89,7 +89,8 @@ export class Candidates {
     const ready = heard.filter(({ state }) => state === 'ready').map(({ node }) => node);
     // Who is about to be ready gets its share of what nobody ever had; so does who is here but cannot be heard.
     const joining = heard.filter(({ state }) => state === 'joining').map(({ node }) => node);
-    const arriving = [...ready, ...joining, ...this.records.unheard()];
+    const unheard = this.records.unheard().filter((node) => !this.members.isTwoWay(node));
+    const arriving = [...ready, ...joining, ...unheard];
     const lists = { ready, arriving, readyAndSelf: [...ready, this.node], arrivingAndSelf: [...arriving, this.node] };
     const choice = new Choice(this.#lastResort, better);
     const requests: PlacementRequest[] = [];

@@ -24,7 +24,7 @@ export class Records {
   readonly #records = new Map<Address, OwnershipRecord>();
   readonly #byNode = new Map<string, Set<Address>>();
   #live: ReadonlySet<string> = new Set();
-  /** Nodes that were heard on some segment at some time: if they fall silent, they are gone. */
+  /** Nodes whose claims were known on some segment at some time: if they fall silent, they are gone. */
   readonly #heard = new Set<string>();
   /** Of these, those that sent frames other than heartbeats since they fell silent. */
   readonly #silent = new Set<string>();
@@ -81,7 +81,7 @@ export class Records {
     return changed.flatMap((node) => this.#recordsOf(node));
   }
 
-  /** A heartbeat of the node was heard. @returns the addresses recorded of it, if it had not been */
+  /** The node is heard, and its claims are known. @returns the addresses recorded of it, if it had not been */
   heard(node: string): Address[] {
     const wasUnheard = this.isUnheard(node);
     this.#heard.add(node);

@@ -117,6 +117,12 @@ export class Segment {
     this.#ledger.touch(addresses.filter((address) => this.#ledger.wanted.has(address)));
   }
 
+  /** Whether this node and we hear each other, and we hold what it claims. */
+  knows(node: string): boolean {
+    const report = this.members.get(node)?.report;
+    return report?.link === 'two-way' && this.#ledger.replication.holds(report);
+  }
+
   setUsable(usable: boolean, nowMs: number): void {
     this.#usable = usable;
     if (usable) this.#presence.opened(nowMs);

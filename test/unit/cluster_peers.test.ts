@@ -37,6 +37,10 @@ test('a node that was heard and is not for 5 s is gone, once', () => {
   state.peers = [];
   peers.look(['host-a'], 70_000);
   assert.deepEqual(peers.takeGone(), [], 'it is there, only its heartbeats are not');
+  assert.equal(peers.isSpokesman, false, 'it speaks for all');
+  peers.look([], 75_000);
+  assert.deepEqual(peers.takeGone(), ['host-a'], 'its session has ended');
+  assert.equal(peers.isSpokesman, true);
 });
 
 test('a node that takes part without heartbeats is told of after a while, and until they are heard', () => {
