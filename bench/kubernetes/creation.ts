@@ -61,10 +61,12 @@ export async function burst(scene: Scene, note: Note): Promise<void> {
   process.stdout.write(`    ${asked.kinds.join(', ')}\n`);
   const rest = Date.now();
   await delay(REST_MS);
-  const { all, writes, kinds } = scene.requests(rest, rest + REST_MS);
+  const end = rest + REST_MS;
+  const { all, kinds } = scene.requests(rest, end);
   process.stdout.write(`    ${kinds.join(', ')}\n`);
   note('restRequests', all / (REST_MS / 1000));
-  note('restWrites', writes / (REST_MS / 1000));
+  note('restWrites', scene.requests(rest, end, 'speaker').writes / (REST_MS / 1000));
+  note('restLeader', scene.requests(rest, end, 'controller').writes / (REST_MS / 1000));
 }
 
 /** Resident set of the largest speaker. */

@@ -106,16 +106,19 @@ export class Scene {
     return all.toSorted((a, b) => b.owned.length - a.owned.length)[0] as { node: NodeName; owned: string[] };
   }
 
-  /** Requests of speakers and controllers since then, how many of them write, and what they were, the most frequent first. */
+  /** Requests since then, how many of them write, and what they were, the most frequent first. */
   requests(
     sinceMs: number,
     untilMs = Number.POSITIVE_INFINITY,
+    component: 'speaker' | 'controller' | null = null,
   ): { readonly all: number; readonly writes: number; readonly kinds: readonly string[] } {
     const ours = this.bed.control
       .audit()
       .filter(
         ({ user, timeMs }) =>
-          user.startsWith(`system:serviceaccount:${NAMESPACE}:`) && timeMs >= sinceMs && timeMs < untilMs,
+          user.startsWith(`system:serviceaccount:${NAMESPACE}:arpeggio-${component ?? ''}`) &&
+          timeMs >= sinceMs &&
+          timeMs < untilMs,
       );
     const counts = new Map<string, number>();
     for (const { user, verb, resource } of ours) {
