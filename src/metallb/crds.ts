@@ -29,6 +29,8 @@ interface Definition {
   readonly spec?: z.ZodType | null;
   readonly specRequired?: boolean;
   readonly status: z.ZodType | null;
+  /** Written with its object, in one request. Default false: a subresource. */
+  readonly statusInline?: boolean;
 }
 
 const DEFINITIONS: readonly Definition[] = [
@@ -69,6 +71,8 @@ const DEFINITIONS: readonly Definition[] = [
     ],
     spec: null,
     status: serviceL2StatusSchema,
+    // MetalLB has a subresource; two requests for each service in place of one. Speakers write either.
+    statusInline: true,
   },
   {
     kind: 'ConfigurationState',
@@ -112,7 +116,14 @@ export function customResourceDefinitions(): CustomResourceDefinition[] {
   }));
 }
 
-function versionOf({ description, columns, spec, specRequired = false, status }: Definition): OpenApiSchema {
+function versionOf({
+  description,
+  columns,
+  spec,
+  specRequired = false,
+  status,
+  statusInline = false,
+}: Definition): OpenApiSchema {
   const empty: OpenApiSchema = { type: 'object', description: 'Has no fields.' };
   const part = (schema: z.ZodType | null) => (schema === null ? empty : openApiSchema(schema));
   return {
@@ -120,7 +131,7 @@ function versionOf({ description, columns, spec, specRequired = false, status }:
     served: true,
     storage: true,
     additionalPrinterColumns: columns.map((column) => ({ ...column })) as unknown as Json,
-    subresources: { status: {} },
+    ...(!statusInline && { subresources: { status: {} } }),
     schema: {
       openAPIV3Schema: {
         type: 'object',

@@ -44,6 +44,8 @@ export class ServiceL2Statuses {
   /** Which service an object was about, by its key. */
   readonly #services = new Map<ObjectKey, { service: ObjectKey; name: string }>();
   #complete = false;
+  /** MetalLB's own definition has a subresource for the status, and leaves it out elsewhere. */
+  #isSubresource = false;
 
   constructor(options: ServiceL2StatusesOptions) {
     const { api, namespace, node, log } = options;
@@ -178,13 +180,15 @@ export class ServiceL2Statuses {
         [NAMESPACE_LABEL]: labelValue(serviceNamespace),
       },
     };
-    const body = { apiVersion: API_VERSION, kind: 'ServiceL2Status', metadata, spec: {} };
+    const status = this.#statusOf(service, wanted);
+    const body = { apiVersion: API_VERSION, kind: 'ServiceL2Status', metadata, spec: {}, status };
     try {
-      await api.create(this.#path, body);
+      const raw = await api.create(this.#path, body);
+      this.#isSubresource = observe(raw)?.value.interfaces !== wanted.join();
+      if (!this.#isSubresource) return this.#keep(raw);
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
-    // Status is a subresource: it was left out.
     return this.#update(service, name, wanted);
   }
 
@@ -192,9 +196,13 @@ export class ServiceL2Statuses {
     const { api } = this.#options;
     const status = this.#statusOf(service, wanted);
     try {
-      this.#keep(await api.patch(`${this.#path}/${name}/status`, { status }));
+      const raw = this.#isSubresource ? null : await api.patch(`${this.#path}/${name}`, { status });
+      this.#isSubresource ||= observe(raw)?.value.interfaces !== wanted.join();
+      this.#keep(this.#isSubresource ? await api.patch(`${this.#path}/${name}/status`, { status }) : raw);
     } catch (error) {
       if (!isNotFound(error)) throw error;
+      // The object is gone, or the definition is another one.
+      this.#isSubresource = false;
       this.#forget(service, name);
       this.#queue.add(service);
     }

@@ -149,8 +149,8 @@ test('the API server takes the definitions and judges objects by them', async (t
         serviceNamespace: 'default',
         interfaces: [{ name: 'eth0' }],
       };
-      assert.deepEqual((await api.patch(`${l2}/status`, { status: announced })).status, announced);
-      await assert.rejects(api.patch(`${l2}/status`, { status: { node: 'n2' } }), /immutable/);
+      assert.deepEqual((await api.patch(l2, { status: announced })).status, announced);
+      await assert.rejects(api.patch(l2, { status: { node: 'n2' } }), /immutable/);
     });
 
     await t.test('a namespace where they have no effect', async () => {

@@ -57,13 +57,28 @@ describe('ServiceL2Status', () => {
     });
     statuses.announced(WEB, ['eth0']);
     await pause(20);
-    assert.equal(store.writes().length, 2, 'an object, and its status');
+    assert.equal(store.writes().length, 1);
     statuses.announced(WEB, ['eth0', 'eth1']);
     await until('it has changed', () => interfaces().join() === 'eth0,eth1');
     statuses.announced(WEB, null);
     statuses.complete();
     await until('it is gone', () => names().length === 0);
-    assert.equal(store.writes().length, 4);
+    assert.equal(store.writes().length, 3);
+  });
+
+  it('is written where its status is a subresource too', async () => {
+    start((call) => {
+      const isStatus = call.path.endsWith('/status');
+      if (call.method !== 'GET' && !isStatus) delete (call.body as { status?: unknown }).status;
+    });
+    statuses.announced(WEB, ['eth0']);
+    await until('it is written', () => interfaces().join() === 'eth0');
+    statuses.announced(WEB, ['eth1']);
+    await until('it has changed', () => interfaces().join() === 'eth1');
+    assert.deepEqual(
+      store.writes().map(({ path }) => path.split('/').at(-1)),
+      ['servicel2statuses', 'status', 'status'],
+    );
   });
 
   it('is taken over from an earlier process of the node, and from MetalLB', async () => {
