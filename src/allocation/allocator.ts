@@ -137,6 +137,14 @@ export class Allocator {
     return [...touched].sort(compareText).flatMap((key) => this.#tell(this.#entries.get(key)!, told.has(key)) ?? []);
   }
 
+  /**
+   * Whether it was told of the service, or of other pools, since the last decision: {@link allocationOf} is then about an older
+   * object. To write it into the present one would bring back what the next decision gives to another service.
+   */
+  isPending(key: ObjectKey): boolean {
+    return this.#pending.has(key);
+  }
+
   /** What was decided last; null: nothing yet, or no such service. */
   allocationOf(key: ObjectKey): Allocation | null {
     return this.#entries.get(key)?.allocation ?? null;

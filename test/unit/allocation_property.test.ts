@@ -5,97 +5,9 @@ import fc from 'fast-check';
 import type { ObjectKey } from '../../src/kubernetes/types.js';
 import { bigintToAddress, parseRange, rangeContains } from '../../src/metallb/ranges.js';
 import { familyOf, parseAddress } from '../../src/net/address.js';
-import { keyOf, type RawPool, type RawService } from './allocation_case.js';
+import { NAMES, NAMESPACES, type PoolSpec, pools, type Step, step } from './allocation_arbitrary.js';
+import { keyOf, type RawPool } from './allocation_case.js';
 import { type Choose, World } from './allocation_world.js';
-
-interface PoolSpec {
-  readonly addresses: readonly string[];
-  readonly autoAssign?: boolean;
-  readonly avoidBuggyIPs?: boolean;
-  readonly serviceAllocation?: { readonly priority?: number; readonly namespaces?: readonly string[] };
-}
-
-type Step =
-  | { readonly type: 'apply'; readonly service: RawService }
-  | { readonly type: 'delete'; readonly key: ObjectKey }
-  | { readonly type: 'pools'; readonly pools: readonly (RawPool & { readonly spec: PoolSpec })[] }
-  | { readonly type: 'restart' };
-
-const NAMESPACES = ['default', 'other'];
-const NAMES = ['a', 'b', 'c', 'd'];
-
-// Small ranges, so that services meet.
-const POOLS: readonly (readonly (RawPool & { readonly spec: PoolSpec })[])[] = [
-  [{ name: 'one', spec: { addresses: ['192.0.2.0/30', '2001:db8::/126'] } }],
-  [{ name: 'one', spec: { addresses: ['192.0.2.0/30'], avoidBuggyIPs: true } }],
-  [
-    { name: 'one', spec: { addresses: ['192.0.2.0/31', '2001:db8::/127'] } },
-    { name: 'two', spec: { addresses: ['192.0.2.2/31'], serviceAllocation: { priority: 5, namespaces: ['other'] } } },
-  ],
-  [
-    { name: 'one', spec: { addresses: ['192.0.2.1-192.0.2.2'], autoAssign: false } },
-    { name: 'two', spec: { addresses: ['192.0.2.3/32', '2001:db8::/126'] } },
-  ],
-  [{ name: 'one', spec: { addresses: ['192.0.2.1/32'] } }],
-  [],
-];
-
-const ADDRESSES = ['192.0.2.0', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2', '192.0.2.1,2001:db8::1', 'x'];
-
-const FAMILIES = [
-  { clusterIPs: ['10.96.0.1'], ipFamilyPolicy: 'SingleStack' },
-  { clusterIPs: ['fd00::1'], ipFamilyPolicy: 'SingleStack' },
-  { clusterIPs: ['10.96.0.1', 'fd00::1'], ipFamilyPolicy: 'RequireDualStack' },
-  { clusterIPs: ['10.96.0.1', 'fd00::1'], ipFamilyPolicy: 'PreferDualStack' },
-  { clusterIPs: ['fd00::1', '10.96.0.1'], ipFamilyPolicy: 'PreferDualStack' },
-];
-
-const mostly = <T>(usual: T, ...others: T[]) =>
-  fc.oneof({ weight: 3, arbitrary: fc.constant(usual) }, { weight: 2, arbitrary: fc.constantFrom(usual, ...others) });
-
-const service: fc.Arbitrary<RawService> = fc
-  .record({
-    namespace: fc.constantFrom(...NAMESPACES),
-    name: fc.constantFrom(...NAMES),
-    families: fc.constantFrom(...FAMILIES),
-    type: mostly('LoadBalancer', 'NodePort'),
-    key: fc.constantFrom('', 'k', 'k', 'm'),
-    pool: mostly('', 'one', 'two'),
-    asked: mostly('', ...ADDRESSES),
-    port: fc.constantFrom(80, 443),
-    policy: mostly('Cluster', 'Local'),
-    app: fc.constantFrom('x', 'y'),
-  })
-  .map(({ namespace, name, families, type, key, pool, asked, port, policy, app }) => ({
-    namespace,
-    name,
-    annotations: {
-      ...(key === '' ? {} : { 'metallb.io/allow-shared-ip': key }),
-      ...(pool === '' ? {} : { 'metallb.io/address-pool': pool }),
-      ...(asked === '' ? {} : { 'metallb.io/loadBalancerIPs': asked }),
-    },
-    spec: {
-      ...families,
-      type,
-      externalTrafficPolicy: policy,
-      selector: { app },
-      ports: [{ protocol: 'TCP', port }],
-    },
-  }));
-
-const pools = fc.constantFrom(...POOLS).map((pools): Step => ({ type: 'pools', pools }));
-
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: service.map((service): Step => ({ type: 'apply', service })) },
-  {
-    weight: 2,
-    arbitrary: fc
-      .record({ namespace: fc.constantFrom(...NAMESPACES), name: fc.constantFrom(...NAMES) })
-      .map((each): Step => ({ type: 'delete', key: keyOf(each) })),
-  },
-  { weight: 1, arbitrary: pools },
-  { weight: 1, arbitrary: fc.constant<Step>({ type: 'restart' }) },
-);
 
 const everyKey = NAMESPACES.flatMap((namespace) => NAMES.map((name) => keyOf({ namespace, name })));
 const keysInAnyOrder = fc.shuffledSubarray(everyKey, { minLength: everyKey.length });
@@ -197,12 +109,12 @@ describe('the allocator, whatever happens', () => {
   it('gives addresses by the rules, to two services only where both share, and none while one lies idle', () => {
     fc.assert(
       fc.property(steps, order, (steps, numbers) => {
-        let pools: (typeof POOLS)[number] = [];
+        let current: Parameters<typeof checkRules>[1] = [];
         play(steps, numbers, (world, step) => {
-          if (step.type === 'pools') pools = step.pools;
+          if (step.type === 'pools') current = step.pools;
           // Objects were checked for sharing after each single write.
-          checkRules(world, pools);
-          checkExhausted(world, pools);
+          checkRules(world, current);
+          checkExhausted(world, current);
         });
       }),
       RUNS,

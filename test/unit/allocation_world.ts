@@ -30,7 +30,7 @@ export function configurationOf(pools: readonly RawPool[], namespaces: readonly 
   return configuration;
 }
 
-function serviceOf(raw: RawService): Service {
+export function serviceOf(raw: RawService): Service {
   const { spec, status, ...metadata } = raw;
   return projectService({ metadata, spec, status })!.value;
 }
@@ -162,7 +162,7 @@ export class World {
 const SHARING = ['metallb.io/allow-shared-ip', 'metallb.universe.tf/allow-shared-ip'];
 
 /** The rules in words of their own. */
-function assertMayShare(address: string, a: RawService, b: RawService): void {
+export function assertMayShare(address: string, a: RawService, b: RawService): void {
   const say = (why: string) => `${keyOf(a)} and ${keyOf(b)} both have ${address}: ${why}`;
   const [first, second] = [a, b].map(({ annotations = {} }) => SHARING.map((name) => annotations[name]).find(Boolean));
   assert.ok(first !== undefined && first === second, say('different sharing keys'));
