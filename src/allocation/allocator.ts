@@ -19,7 +19,9 @@ const MAX_COUNT = 2n ** 63n - 1n;
 interface Entry {
   service: Service;
   reading: Reading;
-  /** In its status; or told to the shell since the object came, so that it may be in its status soon. */
+  /** In its status. */
+  shown: readonly Address[];
+  /** The same, and what was told to the shell since the object came: it may be in its status soon. */
   recorded: Address[];
   /** IPv4 first. */
   held: readonly Address[];
@@ -92,14 +94,25 @@ export class Allocator {
       this.setService(service);
       return;
     }
-    const recorded = [...new Set(service.ingress.map(addressOrNull).filter((address) => address !== null))];
-    for (const address of before?.recorded ?? []) if (!recorded.includes(address)) this.#uses.forget(address, key);
-    for (const address of recorded) this.#uses.record(address, key);
+    const shown = [...new Set(service.ingress.map(addressOrNull).filter((address) => address !== null))];
+    for (const address of before?.recorded ?? []) if (!shown.includes(address)) this.#uses.forget(address, key);
+    for (const address of shown) this.#uses.record(address, key);
+    const recorded = [...shown];
     const reading = readWish(service, this.#lbClass);
     if (before === undefined) {
-      this.#entries.set(key, { service, reading, recorded, held: [], allocation: null, told: null, toldFor: null });
+      this.#entries.set(key, {
+        service,
+        reading,
+        shown,
+        recorded,
+        held: [],
+        allocation: null,
+        told: null,
+        toldFor: null,
+      });
     } else {
       before.service = service;
+      before.shown = shown;
       before.recorded = recorded;
       before.reading = withSameUse(reading, before.reading);
     }
@@ -127,9 +140,7 @@ export class Allocator {
     const told = this.#pending;
     this.#pending = new Set();
     for (const { service } of pending) this.#waiting.delete(service.key);
-    // Who has something keeps it before others look for something: first what was decided, then what stands in the objects.
-    for (const entry of pending) this.#retain(entry);
-    this.#adopt(pending);
+    this.#keep(pending);
     const touched = new Set(told);
     this.#wake(touched);
     for (const entry of pending) this.#complete(entry);
@@ -162,25 +173,36 @@ export class Allocator {
     }));
   }
 
-  /** Lets go of what the service may not keep. */
-  #retain(entry: Entry): void {
-    const { key } = entry.service;
-    const wish = this.#wishOf(entry);
-    const kept = wish === null ? [] : this.#chooser!.keepable(entry.service, wish, entry.held);
-    for (const address of entry.held) if (!kept.includes(address)) this.#uses.drop(address, key);
-    if (wish === null) entry.held = [];
-    else this.#hold(entry, wish, kept);
+  /**
+   * Services keep what they may, before others look for something: first who has an address, and it stands in its object; then
+   * those whose objects name one that is not held, as after a restart; then those who were given one that stands in no object yet.
+   */
+  #keep(entries: readonly Entry[]): void {
+    const given = entries.map(({ held, shown }) => held.filter((address) => !shown.includes(address)));
+    for (const [index, entry] of entries.entries()) this.#drop(entry, given[index]!);
+    for (const entry of entries) {
+      const kept = this.#keepable(entry, entry.held);
+      const lost = entry.held.filter((address) => !kept.includes(address));
+      this.#drop(entry, lost);
+      this.#hold(entry, kept);
+    }
+    const claims = entries.flatMap((entry) => {
+      const { service, shown, held, reading } = entry;
+      if (reading.wish === null || held.length > 0 || shown.length === 0) return [];
+      return [{ key: service.key, addresses: shown, use: reading.wish.use, entry }];
+    });
+    for (const { entry } of adoptionOrder(claims)) this.#hold(entry, this.#keepable(entry, entry.shown));
+    for (const [index, entry] of entries.entries()) {
+      const { held, recorded } = entry;
+      if (given[index]!.length === 0 && (held.length > 0 || recorded.length === 0)) continue;
+      this.#hold(entry, this.#keepable(entry, [...held, ...given[index]!, ...recorded], held));
+    }
   }
 
-  /** Services that have nothing take up what their objects say, such as after a restart. */
-  #adopt(entries: readonly Entry[]): void {
-    const claims = entries.flatMap((entry) => {
-      const wish = this.#wishOf(entry);
-      if (wish === null || entry.held.length > 0 || entry.recorded.length === 0) return [];
-      return [{ key: entry.service.key, addresses: entry.recorded, use: wish.use, entry, wish }];
-    });
-    for (const { entry, wish } of adoptionOrder(claims))
-      this.#hold(entry, wish, this.#chooser!.keepable(entry.service, wish, entry.recorded));
+  /** Which it may use, of addresses that stand in its object or in `safe`; it gets others only where they stand in no other one. */
+  #keepable(entry: Entry, addresses: readonly Address[], safe: readonly Address[] = addresses): Address[] {
+    const wish = this.#wishOf(entry);
+    return wish === null ? [] : this.#chooser!.keepable(entry.service, wish, addresses, safe);
   }
 
   /** Looks at those who wait for what has become possible, until nothing more does. */
@@ -217,18 +239,25 @@ export class Allocator {
       return;
     }
     const choice = this.#chooser!.choose(service, wish, entry.held);
-    for (const address of entry.held) if (!choice.addresses.includes(address)) this.#uses.drop(address, service.key);
-    this.#hold(entry, wish, choice.addresses);
+    const lost = entry.held.filter((address) => !choice.addresses.includes(address));
+    this.#drop(entry, lost);
+    this.#hold(entry, choice.addresses);
     this.#waiting.add(service.key, choice.chances);
     const [first] = entry.held;
     const pool = first === undefined ? null : this.#pools!.at(first)!.name;
     entry.allocation = choice.refusal === null ? granted(entry.held, pool, warnings) : none(choice.refusal, warnings);
   }
 
-  /** From now on it holds these, and nothing else. */
-  #hold(entry: Entry, { use }: Wish, addresses: readonly Address[]): void {
-    for (const address of addresses) this.#uses.hold(address, entry.service.key, use);
+  /** From now on it holds these: all that it held, and perhaps others. */
+  #hold(entry: Entry, addresses: readonly Address[]): void {
+    const { service, reading } = entry;
+    for (const address of addresses) this.#uses.hold(address, service.key, reading.wish!.use);
     entry.held = FAMILIES.flatMap((family) => addresses.filter((address) => familyOf(address) === family));
+  }
+
+  #drop(entry: Entry, addresses: readonly Address[]): void {
+    for (const address of addresses) this.#uses.drop(address, entry.service.key);
+    if (addresses.length > 0) entry.held = entry.held.filter((address) => !addresses.includes(address));
   }
 
   /** What it asks for, if that can be looked at; null: it gets nothing. */

@@ -38,8 +38,11 @@ export class Chooser {
     this.#uses = uses;
   }
 
-  /** Which of the addresses that it had the service may go on using: at most one of each family, all of one pool. */
-  keepable(service: Service, wish: Wish, addresses: readonly Address[]): Address[] {
+  /**
+   * Which of the addresses the service may use on: at most one of each family, all of one pool. Those that it does not show yet,
+   * and are not `safe`, only if nobody else shows them.
+   */
+  keepable(service: Service, wish: Wish, addresses: readonly Address[], safe: readonly Address[]): Address[] {
     const kept: Address[] = [];
     let home: PoolSpace | null = null;
     // Where not all can stay, the first family of the service does.
@@ -50,7 +53,8 @@ export class Chooser {
         if (space === null || (home !== null && home !== space) || space.avoids(address)) continue;
         if (wish.addresses !== null && !wish.addresses.includes(address)) continue;
         if ((wish.pool !== null && wish.pool !== space.name) || !space.admits(service)) continue;
-        if (this.#uses.conflict(address, service.key, wish.use) !== null) continue;
+        const check = safe.includes(address) ? 'conflict' : 'obstacle';
+        if (this.#uses[check](address, service.key, wish.use) !== null) continue;
         kept.push(address);
         home = space;
         break;

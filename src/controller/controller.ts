@@ -1,5 +1,5 @@
 import { EventRecorder } from '../kubernetes/events.js';
-import { type Leadership, LeaderElection } from '../kubernetes/leader.js';
+import { LeaderElection, type Leadership } from '../kubernetes/leader.js';
 import type { Logger } from '../log.js';
 import { Term, type TermStatus } from './term.js';
 import type { ControllerApi } from './types.js';

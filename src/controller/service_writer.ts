@@ -14,6 +14,8 @@ export interface ServiceWriterOptions {
   readonly view: ServiceView;
   /** What was decided; null: the service is not ours. */
   readonly allocationOf: (key: ObjectKey) => Allocation | null;
+  /** The last decision is about an older object, or other pools; the next one is on its way. */
+  readonly isPending: (key: ObjectKey) => boolean;
   /** How long a write may take, in milliseconds; 0: nothing may be written. */
   readonly allowedMs: () => number;
   /** There was nothing to write, and nothing is on its way: the object is and stays as it is known. */
@@ -36,6 +38,8 @@ export class ServiceWriter {
   readonly #options: ServiceWriterOptions;
   readonly #queue: KeyedQueue;
   readonly #abort = new AbortController();
+  /** Versions that a write was about whose outcome is unknown, or that are not the latest any more: the watch will tell. */
+  readonly #unclear = new Map<ObjectKey, string>();
 
   constructor(options: ServiceWriterOptions) {
     this.#options = options;
@@ -62,6 +66,7 @@ export class ServiceWriter {
 
   /** The object is gone. */
   remove(key: ObjectKey): void {
+    this.#unclear.delete(key);
     this.#queue.remove(key);
   }
 
@@ -102,14 +107,21 @@ export class ServiceWriter {
     const { view, allocationOf } = this.#options;
     const service = view.get(key);
     if (!service || this.#options.allowedMs() === 0) return;
+    // With the version of the new object, the API server would take what was decided on the old one.
+    if (this.#options.isPending(key)) return this.#queue.addLater(key, 1);
     const patch = servicePatch(service, allocationOf(key));
-    if (patch === null) return this.#options.onSettled(service);
+    if (patch === null) {
+      if (this.#unclear.get(key) !== service.resourceVersion) this.#options.onSettled(service);
+      return;
+    }
     try {
       const after = await this.#patch(service, patch);
+      this.#unclear.delete(key);
       if (after === null || after.resourceVersion === service.resourceVersion) this.#options.onSettled(service);
       else this.#options.onWritten(service, after);
     } catch (error) {
       if (this.#abort.signal.aborted || isNotFound(error)) return;
+      this.#unclear.set(key, service.resourceVersion);
       if (!isConflict(error)) throw error;
       // The watch is about to tell what has changed, and what follows from it.
       this.#queue.addLater(key, CONFLICT_MS);

@@ -68,6 +68,7 @@ export class Term {
       api,
       view: this.#view,
       allocationOf: (key) => this.#allocationOf(key),
+      isPending: (key) => this.#allocator?.isPending(key) ?? false,
       allowedMs: () => (this.#stopped ? 0 : allowedMs()),
       onSettled: ({ key }) => this.#settled(key),
       onWritten: (before, after) => this.#written(before, after),

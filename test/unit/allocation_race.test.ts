@@ -15,6 +15,7 @@ import { assertMayShare, configurationOf, serviceOf } from './allocation_world.j
 type Move = 'deliver' | 'decide' | 'send' | 'land' | 'crash';
 
 interface Stored {
+  readonly version: number;
   readonly raw: RawService;
   readonly service: Service;
 }
@@ -22,7 +23,7 @@ interface Stored {
 interface Flight {
   readonly version: string;
   readonly allocation: Allocation | null;
-  /** All objects, as they were known when it was sent. */
+  /** All objects, as they were known when it was decided. */
   readonly known: ReadonlyMap<ObjectKey, Stored>;
 }
 
@@ -32,8 +33,8 @@ class Race {
   readonly #events: { readonly key: ObjectKey; readonly object: Stored | null }[] = [];
   /** As the controller knows them. */
   readonly #known = new Map<ObjectKey, Stored>();
-  /** Services with something to write; and writes on their way, one for each service. */
-  readonly #open = new Set<ObjectKey>();
+  /** Services with something to write, with all objects as they were known then; and writes on their way, one for each service. */
+  readonly #open = new Map<ObjectKey, ReadonlyMap<ObjectKey, Stored>>();
   readonly #flights = new Map<ObjectKey, Flight>();
   #allocator = new Allocator({ lbClass: null });
   #configuration: Configuration | null = null;
@@ -64,7 +65,7 @@ class Race {
     else if (move === 'decide') this.#decide();
     else if (move === 'crash') this.crash();
     else {
-      const keys = [...(move === 'send' ? this.#open : this.#flights.keys())].sort();
+      const keys = [...(move === 'send' ? this.#open : this.#flights).keys()].sort();
       const key = keys[choice % Math.max(keys.length, 1)];
       if (key === undefined) return;
       if (move === 'send') this.#send(key);
@@ -95,7 +96,7 @@ class Race {
     for (let round = 0; round < 1000; round += 1) {
       while (this.#events.length > 0) this.#deliver();
       this.#decide();
-      for (const key of [...this.#open]) this.#send(key);
+      for (const key of [...this.#open.keys()]) this.#send(key);
       for (const key of [...this.#flights.keys()]) this.#land(key);
       if (this.#events.length + this.#open.size + this.#flights.size === 0) break;
     }
@@ -110,6 +111,8 @@ class Race {
     const event = this.#events.shift();
     if (event === undefined) return;
     const { key, object } = event;
+    // The answer to a write was faster.
+    if (object !== null && object.version <= (this.#known.get(key)?.version ?? 0)) return;
     if (object === null) {
       this.#known.delete(key);
       this.#open.delete(key);
@@ -121,19 +124,21 @@ class Race {
   }
 
   #decide(): void {
-    for (const { service } of this.#allocator.decide()) this.#open.add(service.key);
+    const known = new Map(this.#known);
+    for (const { service } of this.#allocator.decide()) this.#open.set(service.key, known);
   }
 
   #send(key: ObjectKey): void {
     // Neither two writes at once, nor one that was decided on another object.
     if (this.#flights.has(key) || this.#allocator.isPending(key)) return;
+    const known = this.#open.get(key) ?? new Map();
     this.#open.delete(key);
     const service = this.#known.get(key)?.service;
     const allocation = this.#allocator.allocationOf(key);
     if (service === undefined || allocation === null) return;
     // Nothing to write, and nothing on its way: what was told to the allocator holds.
     if (standsIn(service, allocation)) this.#allocator.setService(service);
-    else this.#flights.set(key, { version: service.resourceVersion, allocation, known: new Map(this.#known) });
+    else this.#flights.set(key, { version: service.resourceVersion, allocation, known });
   }
 
   /** The API server refuses what was decided on another version. */
@@ -143,7 +148,7 @@ class Race {
     const stored = this.#stored.get(key);
     if (stored === undefined) return;
     if (stored.service.resourceVersion !== version) {
-      this.#open.add(key);
+      this.#open.set(key, known);
       return;
     }
     const addresses = allocation?.addresses ?? [];
@@ -157,6 +162,11 @@ class Race {
     const annotations = allocation?.pool == null ? others : { ...others, [ALLOCATED_FROM_POOL]: allocation.pool };
     this.#store({ ...stored.raw, annotations, status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } } });
     this.writes += 1;
+    // The answer has the object as it is now; nothing else about it is on its way.
+    if (this.#known.get(key)?.service.resourceVersion !== version) return;
+    const object = this.#stored.get(key)!;
+    this.#known.set(key, object);
+    this.#allocator.setService(object.service);
   }
 
   #store(raw: RawService): void {
@@ -164,19 +174,26 @@ class Race {
     const key = keyOf(raw);
     const uid = this.#stored.get(key)?.service.uid ?? `uid-${this.#versions}`;
     const service = { ...serviceOf(raw), resourceVersion: String(this.#versions), uid };
-    const object = { raw, service };
+    const object = { version: this.#versions, raw, service };
     this.#stored.set(key, object);
     this.#events.push({ key, object });
   }
 
   /**
-   * No other object shows any of the addresses, unless both services share: by what they say now, or by what was known of the
-   * other one. Nobody can foresee that a user takes its sharing key away in the same moment; then that one has to leave.
+   * No other object shows any of the addresses, unless both services share: now, or by what was known of the other one when that
+   * was decided. Nobody can foresee that a user takes its sharing key away a moment later; then that one has to leave.
    */
   #check(key: ObjectKey, raw: RawService, addresses: readonly string[], known?: ReadonlyMap<ObjectKey, Stored>): void {
     for (const [other, stored] of this.#stored) {
       const common = other === key ? undefined : addresses.find((address) => stored.service.ingress.includes(address));
-      if (common !== undefined) assertMayShare(common, raw, known?.get(other)?.raw ?? stored.raw);
+      if (common === undefined) continue;
+      try {
+        assertMayShare(common, raw, stored.raw);
+      } catch (error) {
+        const before = known?.get(other)?.raw;
+        if (before === undefined) throw error;
+        assertMayShare(common, raw, before);
+      }
     }
   }
 }
