@@ -7,8 +7,8 @@ import type { Background } from './harness/background.js';
 import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
 import { CONTROLLER_USER, install, leaderOf, shownBy, startController } from './harness/controller_process.js';
 import { NAMESPACE } from './harness/manifests.js';
-import { advertisement, pool } from './harness/workloads.js';
 import type { ApiObject } from './harness/test_api.js';
+import { advertisement, pool } from './harness/workloads.js';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 const COUNT = 200;
@@ -271,7 +271,9 @@ test('what MetalLB has assigned stays as it is, and events and states tell the r
       assert.deepEqual(writes.map(({ name }) => name).sort(), ['hidden', 'kept-31', 'kept-7', 'old']);
 
       const base = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}`;
-      const state = await control.api.get(`${base}/configurationstates/controller`);
+      const state = await control.api.eventually('the state of the configuration is told', () =>
+        control.api.get(`${base}/configurationstates/controller`),
+      );
       assert.deepEqual(
         [state.status.result, state.metadata.labels],
         ['Valid', { 'metallb.io/component-type': 'controller' }],
