@@ -1,7 +1,7 @@
 // A real etcd and kube-apiserver (RBAC, service accounts, validation, audit), and the controllers that a test asks for, on
 // loopback ports of the namespace that the test runs in.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,21 @@ const AUDIT_POLICY = {
   omitStages: ['RequestReceived'],
   rules: [{ level: 'Metadata' }],
 };
+
+const DIRECTORY = 'arpeggio-cluster-';
+
+/** Removes what tests left that were killed; their processes have died with them. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(DIRECTORY) ? /^(\d+)-/.exec(name.slice(DIRECTORY.length))?.[1] : undefined;
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Somebody else's, who will sweep it.
+    }
+  }
+}
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -73,7 +88,8 @@ export class ControlPlane {
 
   /** Starts everything and waits until the API server is ready, some seconds. */
   static async start(program: string, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-    const directory = mkdtempSync(join(tmpdir(), 'arpeggio-cluster-'));
+    sweep();
+    const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY}${process.pid}-`));
     const started: Background[] = [];
     try {
       return await ControlPlane.startIn(directory, program, options, started);
