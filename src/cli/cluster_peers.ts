@@ -17,7 +17,7 @@ export class ClusterPeers {
   readonly #options: ClusterPeersOptions;
   /** When a node was last heard, or took part otherwise; those that are told of as gone are left out. */
   readonly #seenMs = new Map<string, number>();
-  readonly #gone: string[] = [];
+  readonly #gone = new Set<string>();
   /** Since when a node takes part without being heard, and whether that was told. */
   readonly #unheard = new Map<string, { sinceMs: number; told: boolean }>();
   #newUnheard: string[] = [];
@@ -57,8 +57,9 @@ export class ClusterPeers {
     for (const [node, seenMs] of this.#seenMs) {
       if (nowMs - seenMs < GONE_MS) continue;
       this.#seenMs.delete(node);
-      this.#gone.push(node);
+      this.#gone.add(node);
     }
+    for (const node of this.#seenMs.keys()) this.#gone.delete(node);
     for (const node of this.#unheard.keys()) if (!unheard.includes(node)) this.#unheard.delete(node);
     for (const node of unheard) {
       const known = this.#unheard.get(node);
@@ -70,9 +71,12 @@ export class ClusterPeers {
     }
   }
 
-  /** Nodes that took part and do not any more, each once. */
+  /** Nodes that took part and do not any more, each once, when this node speaks for all: the one before may be gone as well. */
   takeGone(): string[] {
-    return this.#gone.splice(0);
+    if (!this.isSpokesman) return [];
+    const gone = [...this.#gone];
+    this.#gone.clear();
+    return gone;
   }
 
   /** Nodes that are missed since the last call. */

@@ -183,7 +183,7 @@ export class SpeakerNode {
   #onLook(): void {
     const nowMs = monotonicMs();
     this.#peers.look(this.#process.speaker.unheard, nowMs);
-    for (const node of this.#peers.takeGone()) if (this.#peers.isSpokesman) this.#statuses.clear(node);
+    for (const node of this.#peers.takeGone()) this.#statuses.clear(node);
     for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
     this.#reports.lookForFailures();
     if (this.#wish !== 'cluster' || !this.#process.health().ok) return;

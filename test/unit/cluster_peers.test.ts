@@ -56,3 +56,16 @@ test('a node that takes part without heartbeats is told of after a while, and un
   peers.look([], 17_000);
   assert.deepEqual(peers.unheard, []);
 });
+
+test('what the spokesman did not live to do is done by the next one', () => {
+  const { state, peers } = bed('host-c');
+  state.peers = [peer({ node: 'host-a' }), peer({ node: 'host-b' })];
+  peers.look([], 0);
+  state.peers = [peer({ node: 'host-b' })];
+  peers.look([], 6_000);
+  assert.deepEqual(peers.takeGone(), [], 'that is for host-b');
+  state.peers = [];
+  assert.deepEqual(peers.takeGone(), ['host-a']);
+  peers.look([], 12_000);
+  assert.deepEqual(peers.takeGone(), ['host-b']);
+});
