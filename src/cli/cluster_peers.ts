@@ -18,6 +18,8 @@ export class ClusterPeers {
   /** When a node was last heard, or took part otherwise; those that are told of as gone are left out. */
   readonly #seenMs = new Map<string, number>();
   readonly #gone = new Set<string>();
+  /** Nodes that were heard or known of some time: one that is gone is told of once. */
+  readonly #met = new Set<string>();
   /** Since when a node takes part without being heard, and whether that was told. */
   readonly #unheard = new Map<string, { sinceMs: number; told: boolean }>();
   #newUnheard: string[] = [];
@@ -50,10 +52,15 @@ export class ClusterPeers {
     );
   }
 
-  /** To be called every second or so. @param unheard nodes that take part without being heard, as the core knows them */
-  look(unheard: readonly string[], nowMs: number): void {
-    for (const { node, link } of this.#options.peers()) if (link === 'two-way') this.#seenMs.set(node, nowMs);
-    for (const node of unheard) this.#seenMs.set(node, nowMs);
+  /**
+   * To be called every second or so.
+   * @param unheard nodes that take part without being heard, as the core knows them
+   * @param known nodes with a session that lasts: one that left before it was looked at is gone as well
+   */
+  look(unheard: readonly string[], known: readonly string[], nowMs: number): void {
+    for (const node of known) if (!this.#met.has(node)) this.#meet(node, nowMs);
+    for (const { node, link } of this.#options.peers()) if (link === 'two-way') this.#meet(node, nowMs);
+    for (const node of unheard) this.#meet(node, nowMs);
     for (const [node, seenMs] of this.#seenMs) {
       if (nowMs - seenMs < GONE_MS) continue;
       this.#seenMs.delete(node);
@@ -77,6 +84,11 @@ export class ClusterPeers {
     const gone = [...this.#gone];
     this.#gone.clear();
     return gone;
+  }
+
+  #meet(node: string, nowMs: number): void {
+    this.#met.add(node);
+    this.#seenMs.set(node, nowMs);
   }
 
   /** Nodes that are missed since the last call. */

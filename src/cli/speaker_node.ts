@@ -182,7 +182,7 @@ export class SpeakerNode {
 
   #onLook(): void {
     const nowMs = monotonicMs();
-    this.#peers.look(this.#process.speaker.unheard, nowMs);
+    this.#peers.look(this.#process.speaker.unheard, this.#records.live, nowMs);
     for (const node of this.#peers.takeGone()) this.#statuses.clear(node);
     for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
     this.#reports.lookForFailures();

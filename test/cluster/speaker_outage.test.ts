@@ -60,14 +60,7 @@ test('without the API server everything goes on, also for who is started meanwhi
     // The server comes back: nothing moves, and what happened meanwhile is written down.
     assert.equal(await longestGapMs(bed, () => bed.control.startApi()), 0, 'the API server came back');
     assert.deepEqual(await arpeggio.settled(addresses), owners);
-    await bed.api.eventually(
-      'every record names its owner',
-      async () => {
-        const records = await Promise.all(addresses.map((address) => eyes.record(address)));
-        return records.every((record, index) => record?.node === owners[addresses[index]!]);
-      },
-      30_000,
-    );
+    await ownershipTold(eyes, services, owners);
     await bed.api.eventually(
       'it follows the API server again',
       async () => {
