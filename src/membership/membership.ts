@@ -24,6 +24,8 @@ export class Membership {
   readonly #peers = new Map<string, Peer>();
   /** Names by incarnation. */
   readonly #nodes = new Map<string, string>();
+  /** Names by MAC; several where nodes had it one after the other. */
+  readonly #macs = new Map<string, Set<string>>();
   /** Nodes heard in both directions that did not take their leave; the time since when they are away, or null. */
   readonly #known = new Map<string, number | null>();
   /** When a peer was last lost, or heard anew. */
@@ -54,6 +56,7 @@ export class Membership {
     this.#twoWay = null;
     if (before && !same) this.#nodes.delete(before.report.incarnation);
     this.#nodes.set(report.incarnation, report.node);
+    if (before?.report.mac !== report.mac) this.#moveMac(report.node, before?.report.mac ?? null, report.mac);
     this.#peers.set(report.node, { report, wasTwoWay, linkSinceMs, ignoresSinceMs });
     if (report.state === 'leaving') this.#known.delete(report.node);
     else if (report.link === 'two-way') this.#known.set(report.node, null);
@@ -94,7 +97,7 @@ export class Membership {
 
   /** Those that hear us and are heard. */
   twoWay(): readonly PeerReport[] {
-    this.#twoWay ??= this.#reports(({ report }) => report.link === 'two-way');
+    this.#twoWay ??= Array.from(this.#peers.values(), ({ report }) => report).filter(({ link }) => link === 'two-way');
     return this.#twoWay;
   }
 
@@ -113,7 +116,7 @@ export class Membership {
 
   /** The node that has this MAC, heard now or before; one that is heard now goes first. null: no node of the cluster. */
   byMac(mac: string): PeerReport | null {
-    const found = this.#reports(({ report }) => report.mac === mac);
+    const found = Array.from(this.#macs.get(mac) ?? [], (node) => this.#peers.get(node)!.report);
     return found.find(({ link }) => link !== 'down') ?? found[0] ?? null;
   }
 
@@ -169,10 +172,12 @@ export class Membership {
     return Math.max(ownIntervalMs, this.#longestInterval.ms) * (slices + 1);
   }
 
-  #reports(include: (peer: Peer) => boolean): PeerReport[] {
-    const found: PeerReport[] = [];
-    for (const peer of this.#peers.values()) if (include(peer)) found.push(peer.report);
-    return found;
+  #moveMac(node: string, from: string | null, to: string): void {
+    const before = from === null ? undefined : this.#macs.get(from);
+    if (from !== null && before?.delete(node) && before.size === 0) this.#macs.delete(from);
+    const nodes = this.#macs.get(to);
+    if (nodes) nodes.add(node);
+    else this.#macs.set(to, new Set([node]));
   }
 }
 

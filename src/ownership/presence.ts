@@ -45,8 +45,11 @@ export class Presence {
     this.#phase = { name: 'resuming', sinceMs: nowMs, expected: members.known() };
   }
 
-  /** @returns whether we have listened long enough just now */
-  advance(nowMs: number, members: Membership, allHeld: boolean): boolean {
+  /**
+   * @param allHeld whether we hold the claims of all that we hear; asked only where it matters, for it looks at each of them
+   * @returns whether we have listened long enough just now
+   */
+  advance(nowMs: number, members: Membership, allHeld: () => boolean): boolean {
     const phase = this.#phase;
     if (phase.name === 'closed' || phase.name === 'present') return false;
     const listenedMs = nowMs - phase.sinceMs;
@@ -55,7 +58,7 @@ export class Presence {
       (phase.name === 'resuming' &&
         listenedMs >= this.#soonestMs(members) &&
         phase.expected.every((node) => members.isTwoWay(node)));
-    if (!enough || (!allHeld && listenedMs < this.#listenMs + CLAIMS_LIMIT_MS)) return false;
+    if (!enough || (listenedMs < this.#listenMs + CLAIMS_LIMIT_MS && !allHeld())) return false;
     this.#phase = { name: 'present' };
     this.#holds = [];
     return true;

@@ -274,7 +274,7 @@ export class Segment {
   run(nowMs: number): SegmentAction[] {
     const ledger = this.#ledger;
     const { replication, handovers, accepted } = ledger;
-    if (this.#presence.advance(nowMs, this.members, replication.allHeld())) this.#arrive();
+    if (this.#presence.advance(nowMs, this.members, () => replication.allHeld())) this.#arrive();
     ledger.touch(accepted.takeExpired(nowMs));
     this.#checkHeard(nowMs);
     ledger.settle(nowMs);
