@@ -50,6 +50,8 @@ export class Reflector<T> {
   private resourceVersion = '';
   /** Since a watch last went well. */
   private failures = 0;
+  /** Of them those because our resourceVersion was too old. */
+  private expirations = 0;
   /** A continuation expired: lists take longer than the server keeps versions, so the next one is not cut into pages. */
   private whole = false;
 
@@ -106,7 +108,10 @@ export class Reflector<T> {
     // The same line would be read again and again.
     const unreadable = error instanceof ApiError && error.reason === 'Malformed' && this.failures > 1;
     if (isGone(error) || unreadable) this.resourceVersion = '';
-    const pauseMs = backoffMs(error, this.failures, this.random(), this.timings);
+    if (isGone(error)) this.expirations += 1;
+    // After an outage the server's first words are that our version is too old: no reason to wait as long as for its silence.
+    const attempts = isGone(error) ? this.expirations : this.failures;
+    const pauseMs = backoffMs(error, attempts, this.random(), this.timings);
     const reason = error instanceof Error ? error.message : String(error);
     const details = { ...(error instanceof ApiError ? { reason } : { err: error }), againInMs: Math.round(pauseMs) };
     // The first failure of a watch is everyday: the server restarts, a version is too old.
@@ -121,6 +126,7 @@ export class Reflector<T> {
   private wentWell(): void {
     if (this.failures > 1) this.log.info({ failures: this.failures }, 'following the API server again');
     this.failures = 0;
+    this.expirations = 0;
     this.reason = null;
   }
 

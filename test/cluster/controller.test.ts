@@ -74,7 +74,8 @@ async function waitForLeader(control: ControlPlane, timeoutMs: number, not = '')
     'somebody leads',
     async () => {
       const leader = await leaderOf(control);
-      return leader !== not && leader;
+      // Nobody does while the Lease is given back.
+      return leader !== '' && leader !== not && leader;
     },
     timeoutMs,
   );

@@ -190,6 +190,22 @@ test('410 for ever: lists again ever less often, not in a tight loop', async () 
   assert.equal(told.length, 1, 'told once, for nothing changes');
 });
 
+test('410 after an outage: the list comes soon, not after the long pause that the outage ended with', async () => {
+  follow({ timings: { ...TIMINGS, maxBackoffMs: 5_000 } });
+  await watching();
+  let expiredMs = 0;
+  server.fault('watch', (response) => void status(response, 503, 'Unavailable'), 5);
+  server.fault('watch', (response) => {
+    expiredMs = performance.now();
+    return void status(response, 410, 'Gone');
+  });
+  server.breakWatches();
+  await until('the version is too old', () => expiredMs > 0);
+  await watching();
+  const pausedMs = performance.now() - expiredMs;
+  assert.ok(pausedMs < 500, `${pausedMs} ms`);
+});
+
 test('a server that ends every watch at once is not asked without a pause', async () => {
   server.fault('watch', (response) => void response.writeHead(200).end(), 1000);
   follow();
