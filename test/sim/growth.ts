@@ -9,6 +9,8 @@ const SIZES: readonly (readonly [nodes: number, addresses: number])[] = [
   [30, 300],
   [100, 1_000],
   [200, 2_000],
+  // Simulating a segment costs the cube of its nodes, and plans the product with the addresses.
+  [400, 100],
 ];
 const STEP_MS = 10;
 const REST_MS = 2_000;

@@ -16,7 +16,7 @@ replay it exactly.
   --minutes M     faults for so long in virtual time, instead of 2 to 9 seconds
   --trace         every event, also without a failure; with --seeds only of the failures
   --lines N       how much of the trace a failure prints (default 200)
-  --growth        a table of how messages, time and convergence grow from 3 to 200 nodes, as markdown
+  --growth        a table of how messages, time and convergence grow from 3 to 400 nodes, as markdown
   --help          this text
 `;
 
