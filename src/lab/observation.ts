@@ -7,7 +7,7 @@ import type { StreamReport } from './programs/protocol.js';
 /** Looked at before the event too, so that a change right at its beginning is seen as one. */
 const LEAD_MS = 200;
 const AFTER_MS = 700;
-const QUIET_AFTER_CUT_MS = 1600;
+const QUIET_AFTER_CUT_MS = 2600;
 
 /** What one client saw, by address. */
 export type Seen = Readonly<Record<string, StreamReport>>;
@@ -73,10 +73,9 @@ export async function observe(
 }
 
 /**
- * Waits until a node that was cut off at `atMs`, and believes since then that all others are gone, has said so for now:
- * it asks clients again after a second, and announces IPv4 after 1.1 s and IPv6 after 2 s. A frame of these that falls
- * between its return and the first heartbeat moves clients for some milliseconds, whatever the nodes do. What is observed
- * next happens in the quiet.
+ * Waits until a node that was cut off at `atMs`, and believes since then that all others are gone, has said so for the last
+ * time: it asks clients again after a second, and announces IPv4 until 1.1 s and IPv6 until 2 s after it took over. A frame
+ * of these that falls between its return and the first heartbeat moves clients for some milliseconds, whatever the nodes do.
  */
 export async function quietTime(atMs: number): Promise<void> {
   await delay(Math.max(0, atMs + QUIET_AFTER_CUT_MS - LEAD_MS - monotonicMs()));
