@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import { classOption, from, kubeconfigOption, logLevelOption, namespaceOption } from './cluster_flags.js';
 import { keepHeapSmall } from './heap.js';
 
 /** As commander gives them; what is empty counts as not given, as unset variables in manifests are. */
@@ -16,20 +17,8 @@ export interface ControllerFlags {
 export function controllerCommand(): Command {
   return new Command('controller')
     .description('give addresses of IPAddressPools to the LoadBalancer services of a Kubernetes cluster, until stopped')
-    .addOption(
-      from(
-        'METALLB_NAMESPACE',
-        '--namespace <name>',
-        'namespace of the pools and of the leader Lease (default: the pod’s)',
-      ),
-    )
-    .addOption(
-      from(
-        'ARPEGGIO_LB_CLASS',
-        '--lb-class <class>',
-        'only services with this loadBalancerClass (default: only those without)',
-      ),
-    )
+    .addOption(namespaceOption('the pools and of the leader Lease'))
+    .addOption(classOption())
     .addOption(
       from(
         'ARPEGGIO_LEADER_ELECT',
@@ -51,20 +40,8 @@ export function controllerCommand(): Command {
         'serves /healthz and /readyz there, for the probes of a pod (default: none)',
       ),
     )
-    .addOption(
-      from(
-        'ARPEGGIO_KUBECONFIG',
-        '--kubeconfig <file>',
-        'how to reach the API server (default: KUBECONFIG, else the pod’s service account, else ~/.kube/config)',
-      ),
-    )
-    .addOption(
-      from(
-        'LOG_LEVEL',
-        '--log-level <level>',
-        'silent, fatal, error, warn, info, debug or trace; MetalLB’s all and none too (default: info)',
-      ),
-    )
+    .addOption(kubeconfigOption())
+    .addOption(logLevelOption())
     .addHelpText(
       'after',
       `
@@ -86,9 +63,4 @@ Example:
       const { runController } = await import('./run_controller.js');
       await runController(flags);
     });
-}
-
-/** Each option has an environment variable; the command line wins. */
-function from(variable: string, flags: string, description: string): Option {
-  return new Option(flags, description).env(variable);
 }

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { Controller } from '../controller/controller.js';
 import { type HealthServer, serveHealth } from '../controller/health_server.js';
-import { ArpeggioError } from '../errors.js';
 import { ApiClient } from '../kubernetes/api_client.js';
-import { chooseLogLevel, createLogger, type LogLevel } from '../log.js';
+import { createLogger, type LogLevel } from '../log.js';
+import { invalid, logLevel, text, yesNo } from './cluster_flags.js';
 import type { ControllerFlags } from './controller.js';
 import { Signals } from './signals.js';
 
@@ -20,38 +20,23 @@ export interface ControllerSettings {
   readonly logLevel: LogLevel;
 }
 
-/** MetalLB's names for ours. */
-const METALLB_LOG_LEVELS: Readonly<Record<string, LogLevel>> = { all: 'trace', none: 'silent' };
-
 /** @throws {ArpeggioError} ERR_INVALID_ARGUMENT that names the flag and its variable */
 export function controllerSettings(flags: ControllerFlags): ControllerSettings {
-  const level = flags.logLevel || null;
   return {
-    namespace: flags.namespace || null,
-    lbClass: flags.lbClass || null,
-    leaderElect: parseSwitch(flags.leaderElect || 'true'),
-    identity: flags.identity || hostname(),
+    namespace: text(flags.namespace),
+    lbClass: text(flags.lbClass),
+    leaderElect: yesNo('--leader-elect (ARPEGGIO_LEADER_ELECT)', flags.leaderElect, true),
+    identity: text(flags.identity) ?? hostname(),
     healthPort: flags.healthPort ? parsePort(flags.healthPort) : null,
-    kubeconfig: flags.kubeconfig || null,
-    logLevel: (level && METALLB_LOG_LEVELS[level]) || chooseLogLevel(level),
+    kubeconfig: text(flags.kubeconfig),
+    logLevel: logLevel(flags.logLevel),
   };
-}
-
-function parseSwitch(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new ArpeggioError(
-    'ERR_INVALID_ARGUMENT',
-    `--leader-elect (ARPEGGIO_LEADER_ELECT): ${JSON.stringify(text)} is neither true nor false`,
-  );
 }
 
 function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new ArpeggioError(
-    'ERR_INVALID_ARGUMENT',
-    `--health-port (ARPEGGIO_HEALTH_PORT): ${JSON.stringify(text)} is no port; give a number up to 65535`,
-  );
+  throw invalid(`--health-port (ARPEGGIO_HEALTH_PORT): ${JSON.stringify(text)} is no port; give a number up to 65535`);
 }
 
 /** Runs until SIGTERM or SIGINT; a second signal does not wait for the API server. */

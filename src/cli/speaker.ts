@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import { classOption, from, kubeconfigOption, logLevelOption, namespaceOption } from './cluster_flags.js';
 import { keepHeapSmall } from './heap.js';
 import type { SpeakerOptions } from './speaker_settings.js';
 
@@ -11,20 +12,8 @@ export function speakerCommand(): Command {
     .addOption(
       from('METALLB_NODE_NAME', '--node-name <name>', 'name of this node, as its Node object has it (required)'),
     )
-    .addOption(
-      from(
-        'METALLB_NAMESPACE',
-        '--namespace <name>',
-        'namespace of the pools and of the speaker’s records (default: the pod’s)',
-      ),
-    )
-    .addOption(
-      from(
-        'ARPEGGIO_LB_CLASS',
-        '--lb-class <class>',
-        'only services with this loadBalancerClass (default: only those without)',
-      ),
-    )
+    .addOption(namespaceOption('the pools and of the speaker’s records'))
+    .addOption(classOption())
     .addOption(
       from(
         'ARPEGGIO_IGNORE_EXCLUDE_LB',
@@ -93,20 +82,8 @@ export function speakerCommand(): Command {
         'loopback address for the status and /healthz over HTTP (default: none)',
       ),
     )
-    .addOption(
-      from(
-        'ARPEGGIO_KUBECONFIG',
-        '--kubeconfig <file>',
-        'how to reach the API server (default: KUBECONFIG, else the pod’s service account, else ~/.kube/config)',
-      ),
-    )
-    .addOption(
-      from(
-        'LOG_LEVEL',
-        '--log-level <level>',
-        'silent, fatal, error, warn, info, debug or trace; MetalLB’s all and none too (default: info)',
-      ),
-    )
+    .addOption(kubeconfigOption())
+    .addOption(logLevelOption())
     .addHelpText(
       'after',
       `
@@ -129,9 +106,4 @@ Example:
       const { runSpeaker } = await import('./run_speaker.js');
       await runSpeaker(options);
     });
-}
-
-/** Each option has an environment variable; the command line wins. */
-function from(variable: string, flags: string, description: string): Option {
-  return new Option(flags, description).env(variable);
 }

@@ -1,10 +1,10 @@
 // What the flags and variables of `arpeggio speaker` say, checked.
 import { join } from 'node:path';
 import type { Probing } from '../desired/desired.js';
-import { ArpeggioError } from '../errors.js';
-import { chooseLogLevel, type LogLevel } from '../log.js';
+import type { LogLevel } from '../log.js';
 import { type ListenAddress, parseListenAddress } from '../status/listen_address.js';
 import { DEFAULT_STATUS_SOCKET } from '../status/paths.js';
+import { invalid, logLevel, text, yesNo } from './cluster_flags.js';
 
 /** As commander gives them; what is empty counts as not given, as unset variables in manifests are. */
 export interface SpeakerOptions {
@@ -46,15 +46,13 @@ export interface SpeakerSettings {
 }
 
 const PROBINGS = ['fast', 'rfc5227', 'none'] as const satisfies readonly Probing[];
-/** MetalLB's names for ours. */
-const METALLB_LOG_LEVELS: Readonly<Record<string, LogLevel>> = { all: 'trace', none: 'silent' };
 /** A Node's name, RFC 1123 subdomain; also what a heartbeat has room for. */
 const MAX_NODE_NAME = 253;
 
 /** Where the process remembers under the state directory that the node is drained. */
 export const drainedStateFile = (stateDir: string): string => join(stateDir, 'speaker.json');
 
-/** @throws {ArpeggioError} ERR_INVALID_ARGUMENT that names the flag and its variable */
+/** @throws {ArpeggioError} ERR_INVALID_ARGUMENT that names the flag */
 export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
   const node = text(options.nodeName);
   if (node === null)
@@ -67,7 +65,6 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     throw invalid(
       '--takeover: fenced is not built yet, and fast would not keep its promise; leave the flag out for fast',
     );
-  const level = text(options.logLevel);
   const listen = text(options.listen);
   return {
     node,
@@ -83,20 +80,8 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     socket: text(options.socket) ?? DEFAULT_STATUS_SOCKET,
     listen: listen === null ? null : parseListenAddress(listen),
     kubeconfig: text(options.kubeconfig),
-    logLevel: (level === null ? null : METALLB_LOG_LEVELS[level]) ?? chooseLogLevel(level),
+    logLevel: logLevel(options.logLevel),
   };
-}
-
-function text(value: string | undefined): string | null {
-  return value?.trim() || null;
-}
-
-function yesNo(flag: string, value: string | true | undefined, fallback: boolean): boolean {
-  if (value === true) return true;
-  const given = text(value)?.toLowerCase() ?? null;
-  if (given === null) return fallback;
-  if (given === 'true' || given === 'false') return given === 'true';
-  throw invalid(`${flag}: ${JSON.stringify(value)} is neither true nor false`);
 }
 
 function oneOf<T extends string>(flag: string, values: readonly T[], value: string | undefined, fallback: T): T {
@@ -114,8 +99,4 @@ function names(flag: string, value: string | undefined): string[] | null {
   if (list.some((name) => name === '') || new Set(list).size !== list.length)
     throw invalid(`${flag}: ${JSON.stringify(given)} names an interface twice or not at all; write it like eth0,eth1`);
   return list;
-}
-
-function invalid(message: string): ArpeggioError {
-  return new ArpeggioError('ERR_INVALID_ARGUMENT', message);
 }

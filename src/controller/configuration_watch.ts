@@ -3,7 +3,7 @@ import { inNamespace, PATHS, projectCustomResource, projectNamespace, projectNod
 import { Reflector } from '../kubernetes/reflector.js';
 import type { CustomResource, Namespace, Node, ObjectKey } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
-import { judgeConfiguration } from '../metallb/configuration.js';
+import { judgeConfiguration, unadvertisedPools } from '../metallb/configuration.js';
 import { problemText } from '../metallb/state.js';
 import type { ConfigurationProblem, ConfigurationVerdict } from '../metallb/types.js';
 import type { ControllerApi } from './types.js';
@@ -122,8 +122,7 @@ export class ConfigurationWatch {
       const reason = problem.severity === 'error' ? 'InvalidConfiguration' : 'QuestionableConfiguration';
       this.#event(problem, reason, `${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`);
     }
-    for (const { name } of configuration?.pools ?? []) {
-      if (this.advertised.has(name)) continue;
+    for (const name of configuration ? unadvertisedPools(configuration) : []) {
       const text = `no advertisement: ${name}`;
       told.add(text);
       if (this.#told.has(text)) continue;

@@ -1,7 +1,6 @@
 // One term of leadership: everything that is known is read anew, and forgotten at its end.
 import { Allocator } from '../allocation/allocator.js';
 import type { Allocation, AllocationChange } from '../allocation/types.js';
-
 import type { EventRecorder } from '../kubernetes/events.js';
 import type { Leadership } from '../kubernetes/leader.js';
 import { PATHS, projectService } from '../kubernetes/projections.js';

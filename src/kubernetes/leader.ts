@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { monotonicMs, wallMs } from '../clock.js';
+import { monotonicMs } from '../clock.js';
 import type { Logger } from '../log.js';
 import { isConflict, isNotFound } from './api_error.js';
 import type { ApiClient } from './api_client.js';
+import { microTime } from './micro_time.js';
 import { inNamespace, PATHS, projectLease } from './projections.js';
 import { Reflector } from './reflector.js';
 import type { ApiRequest, Lease } from './types.js';
@@ -288,9 +289,4 @@ export class LeaderElection {
       };
     });
   }
-}
-
-/** Now, as metav1.MicroTime: it wants six digits. */
-function microTime(): string {
-  return new Date(wallMs()).toISOString().replace('Z', '000Z');
 }

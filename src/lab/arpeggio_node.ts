@@ -1,15 +1,13 @@
 // A node of the lab: the real `arpeggio run`, as a process of its own in the node's namespace.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../errors.js';
 import type { Host } from './host.js';
 import type { Exit, NetProcess } from './net_process.js';
+import { parseLogLine, readStatus } from './node_output.js';
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const STATUS_PATH = '/api/v1/status';
-const STATUS_TIMEOUT_MS = 2000;
 const ASK_TIMEOUT_MS = 20_000;
 const MAX_SHOWN_OUTPUT = 2000;
 
@@ -173,18 +171,7 @@ export class ArpeggioNode {
 
   /** What GET /api/v1/status says. */
   status(): Promise<NodeStatus> {
-    return new Promise((resolve, reject) => {
-      const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
-      const call = request({ socketPath: this.socketPath, path: STATUS_PATH, agent: false, signal });
-      call.on('error', reject).on('response', async (response) => {
-        try {
-          resolve(JSON.parse((await response.toArray()).join('')) as NodeStatus);
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-      call.end();
-    });
+    return readStatus(this.socketPath);
   }
 
   /** Runs a command that asks the speaker for something, such as "drain". Resolves with what it said. */
@@ -233,13 +220,8 @@ export class ArpeggioNode {
   }
 
   private onLine(text: string): void {
-    let line: LogLine;
-    try {
-      line = JSON.parse(text) as LogLine;
-    } catch {
-      // Not from the logger, as a crash of the process: NetProcess keeps it for messages.
-      return;
-    }
+    const line = parseLogLine(text);
+    if (line === null) return;
     this.log.push(line);
     this.options.onLog?.(line);
     for (const waiter of [...this.waiters]) {

@@ -13,7 +13,6 @@ export const SHOP: NodeService = { name: 'shop', addresses: ['192.0.2.80', '2001
 export const MAIL: NodeService = { name: 'mail', addresses: ['192.0.2.66', '2001:db8::66'] };
 
 export const FIRST_SERVICES: readonly NodeService[] = [WEB, API, DNS];
-export const ALL_SERVICES: readonly NodeService[] = [...FIRST_SERVICES, SHOP, MAIL];
 
 /** What `serve: loopback` changes on a node. */
 export const ARP_SYSCTLS = ['net.ipv4.conf.eth0.arp_ignore', 'net.ipv4.conf.eth0.arp_announce'];

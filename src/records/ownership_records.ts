@@ -1,12 +1,12 @@
 import { isConflict, isNotFound } from '../kubernetes/api_error.js';
-import { projectLease } from '../kubernetes/projections.js';
+import { microTime } from '../kubernetes/micro_time.js';
+import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import type { Api, Lease } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import type { Address } from '../net/address.js';
 import { ADDRESS_ANNOTATION, OWNER, ownerLeaseName, RECORD_LABEL } from './names.js';
 import { isOlder } from './resource_version.js';
 import { type Owning, termToWrite } from './record_rules.js';
-import { microTime } from './session.js';
 import type { OwnershipRecord } from './types.js';
 import { WriteQueue } from './write_queue.js';
 
@@ -41,7 +41,7 @@ export class OwnershipRecords {
 
   constructor(options: OwnershipRecordsOptions) {
     this.#options = options;
-    this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`;
+    this.#path = inNamespace(PATHS.leases, options.namespace);
     const write = (address: string) => this.#write(address as Address);
     this.#queue = new WriteQueue({ what: 'ownership records', log: options.log, write });
   }

@@ -2,7 +2,7 @@
 import { monotonicMs } from '../clock.js';
 import type { ApiClient } from '../kubernetes/api_client.js';
 import { isNotFound } from '../kubernetes/api_error.js';
-import { projectLease } from '../kubernetes/projections.js';
+import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import { Reflector } from '../kubernetes/reflector.js';
 import type { Changes, Lease, ReflectorStatus } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
@@ -54,7 +54,7 @@ export class Records {
     this.#session = new Session({ api, namespace, node, log: this.#log });
     this.#reflector = new Reflector<Lease>({
       api,
-      path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`,
+      path: inNamespace(PATHS.leases, namespace),
       query: { labelSelector: RECORD_LABEL },
       project: projectLease,
       onChange: (changes) => this.#onChange(changes),
@@ -111,7 +111,7 @@ export class Records {
       if (kind !== SESSION || subject === this.#options.node || isNode(subject) || this.#live.includes(subject))
         continue;
       const { api, namespace } = this.#options;
-      const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${sessionLeaseName(subject)}`;
+      const path = `${inNamespace(PATHS.leases, namespace)}/${sessionLeaseName(subject)}`;
       api.delete(path).catch((error: unknown) => {
         if (!isNotFound(error))
           this.#log.debug({ err: error, node: subject }, 'the session of a node that is gone stays');

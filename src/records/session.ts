@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConflict, isNotFound } from '../kubernetes/api_error.js';
+import { microTime } from '../kubernetes/micro_time.js';
+import { inNamespace, PATHS } from '../kubernetes/projections.js';
 import type { Api } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
@@ -29,7 +31,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#name = sessionLeaseName(options.node);
-    this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`;
+    this.#path = inNamespace(PATHS.leases, options.namespace);
   }
 
   start(): void {
@@ -100,9 +102,4 @@ export class Session {
       if (!isConflict(error)) throw error;
     });
   }
-}
-
-/** metav1.MicroTime of now. */
-export function microTime(date = new Date()): string {
-  return date.toISOString().replace('Z', '000Z');
 }

@@ -153,7 +153,6 @@ export type PeerStatus = z.infer<typeof peerSchema>;
 export type MoveStatus = z.infer<typeof moveSchema>;
 export type AddressStatus = z.infer<typeof addressSchema>;
 export type AddressInterfaceStatus = z.infer<typeof addressInterfaceSchema>;
-export type AddressState = (typeof ADDRESS_STATES)[number];
 export type AddressCounters = z.infer<typeof addressCountersSchema>;
 export type Counters = z.infer<typeof countersSchema>;
 

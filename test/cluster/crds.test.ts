@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { readJson } from '../native/vector_files.js';
 import type { RawObject } from '../unit/metallb_sample.js';
 import { withControlPlane } from './harness/control_plane.js';
+import { applyDefinitions } from './harness/definitions.js';
 import { type ApiObject, type TestApi, TestApiError } from './harness/test_api.js';
 
-const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
 const POLICY = new URL('../../../deploy/base/namespace_policy.yaml', import.meta.url);
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 const API = '/apis/metallb.io/v1beta1/namespaces';
@@ -48,17 +48,17 @@ const pool = (addresses: readonly string[], spec: object = {}) => ({
   spec: { addresses, ...spec },
 });
 
-async function applyFolder(api: TestApi, folder: URL): Promise<ApiObject[]> {
+async function applyExamples(api: TestApi): Promise<ApiObject[]> {
   const applied: ApiObject[] = [];
-  for (const name of readdirSync(folder).filter((name) => name.startsWith('metallb.io_') || folder === EXAMPLES))
-    applied.push(...(await api.applyYaml(readFileSync(new URL(name, folder), 'utf8'))));
+  for (const name of readdirSync(EXAMPLES))
+    applied.push(...(await api.applyYaml(readFileSync(new URL(name, EXAMPLES), 'utf8'))));
   return applied;
 }
 
 test('the API server takes the definitions and judges objects by them', async (t) => {
   await withControlPlane(t, {}, async ({ api }) => {
     await api.create('/api/v1/namespaces', { metadata: { name: 'metallb-system' } });
-    assert.equal((await applyFolder(api, CRDS)).length, 4);
+    assert.equal((await applyDefinitions(api)).length, 4);
 
     await t.test('the cases of MetalLB', async () => {
       let refused = 0;
@@ -164,7 +164,7 @@ test('the API server takes the definitions and judges objects by them', async (t
     });
 
     await t.test('the examples', async () => {
-      const applied = await applyFolder(api, EXAMPLES);
+      const applied = await applyExamples(api);
       assert.ok(applied.length > 20);
       const pools = await api.list(`${API}/metallb-system/ipaddresspools`);
       assert.ok(pools.length >= 8);

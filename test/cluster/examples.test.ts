@@ -13,10 +13,10 @@ import { ApiClient } from '../../src/kubernetes/api_client.js';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source.js';
 import { logOf } from '../unit/shell_sample.js';
 import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { DEFINITIONS } from './harness/definitions.js';
 import { Manifests, NAMESPACE } from './harness/manifests.js';
 import type { ApiObject } from './harness/test_api.js';
 
-const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 
 const NODES: Record<string, Record<string, string>> = {
@@ -201,7 +201,13 @@ test('the examples do what they say', async (t) => {
       await t.test('pool-and-advertisement, under our definitions', () =>
         cluster.with(['pool-and-advertisement.yaml'], [], async () => {
           assert.deepEqual(await cluster.addresses('web'), ['192.0.2.64']);
-          await control.kubectl('apply', '--server-side', '--force-conflicts', '--filename', fileURLToPath(CRDS));
+          await control.kubectl(
+            'apply',
+            '--server-side',
+            '--force-conflicts',
+            '--filename',
+            fileURLToPath(DEFINITIONS),
+          );
           const path = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools/main`;
           // A definition counts a moment after it was replaced.
           await api.eventually('the rules count', () =>

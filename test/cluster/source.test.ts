@@ -1,6 +1,5 @@
 // The source on a real API server: what users and the cluster do arrives as what the speaker is to be told.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../src/kubernetes/api_client.js';
@@ -9,10 +8,10 @@ import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source
 import type { SourceUpdate } from '../../src/sources/kubernetes/types.js';
 import { logOf } from '../unit/shell_sample.js';
 import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { applyDefinitions } from './harness/definitions.js';
 import type { ApiObject, TestApi } from './harness/test_api.js';
 
 const NAMESPACE = 'metallb-system';
-const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
 const SERVICES = '/api/v1/namespaces/default/services';
 const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 
@@ -33,11 +32,7 @@ spec: {}
 `;
 
 async function prepare(api: TestApi): Promise<void> {
-  for (const name of readdirSync(CRDS)
-    .filter((each) => /^metallb\.io_.*\.yaml$/.test(each))
-    .sort()) {
-    await api.applyYaml(readFileSync(new URL(name, CRDS), 'utf8'));
-  }
+  await applyDefinitions(api);
   await api.applyYaml(OBJECTS);
   for (const name of ['node-a', 'node-b']) await api.create('/api/v1/nodes', { metadata: { name } });
   for (const name of ['node-a', 'node-b']) await setReady(api, name, true);

@@ -1,7 +1,7 @@
 // A speaker in a cluster of 100 nodes with 10,000 services: how much memory it takes, how soon it knows everything, and what a
 // flap of one service's endpoints costs it.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -10,11 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { Network } from '../../src/lab/netns.js';
 import { bulkLoad, sliceObject, storedNode, storedService, storedSlice } from './bulk_load.js';
 import { ControlPlane } from './harness/control_plane.js';
+import { applyDefinitions } from './harness/definitions.js';
 import { DOOR_SERVER, Doors } from './harness/doors.js';
 import { requireCluster } from './harness/requirements.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const CRDS = new URL('../../../deploy/base/crds/', import.meta.url);
 const NAMESPACE = 'metallb-system';
 const NODES = 100;
 const FEW = 10;
@@ -168,9 +168,7 @@ test('a speaker among 10,000 services', async (t) => {
     control = await ControlPlane.start(program);
     doors = new Doors(program, control.address);
     await doors.add('node-1', network.host('node-1').namespace);
-    for (const name of readdirSync(CRDS).filter((each) => /^metallb\.io_.*\.yaml$/.test(each))) {
-      await control.api.applyYaml(readFileSync(new URL(name, CRDS), 'utf8'));
-    }
+    await applyDefinitions(control.api);
     await control.api.applyYaml(CONFIGURATION);
     await bulkLoad(
       control.etcdUrl,

@@ -1,12 +1,12 @@
 // A container of deploy/base as a process on a node: its arguments, environment, service account, mounts, user and
 // capabilities as the manifest says, in a mount namespace of its own. Only the root file system is the machine's.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLine, NodeStatus } from '../../../src/lab/arpeggio_node.js';
 import type { Host } from '../../../src/lab/host.js';
 import type { Exit, NetProcess } from '../../../src/lab/net_process.js';
+import { parseLogLine, readStatus } from '../../../src/lab/node_output.js';
 import type { ControlPlane } from './control_plane.js';
 import { DOOR_PORT } from './doors.js';
 import { type Manifests, NAMESPACE } from './manifests.js';
@@ -14,7 +14,6 @@ import { type ApiObject, TestApiError } from './test_api.js';
 
 const CLI = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const SERVICE_ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
-const STATUS_TIMEOUT_MS = 2000;
 
 // $1 is the pod's directory, then pairs of source and target, then "--" and the command. /run, /etc and /var/lib are the
 // pod's own, so that mount points can be made; ip netns exec has made the mount namespace.
@@ -117,12 +116,8 @@ export class PodProcess {
     argv.push(...this.credentials(context), 'env', '-i', ...this.environment(container));
     argv.push(process.execPath, CLI, ...container.args, ...args);
     this.process = host.spawn(argv, (text) => {
-      let line: LogLine;
-      try {
-        line = JSON.parse(text) as LogLine;
-      } catch {
-        return;
-      }
+      const line = parseLogLine(text);
+      if (line === null) return;
       this.log.push(line);
       options.onLog?.(line);
     });
@@ -130,19 +125,7 @@ export class PodProcess {
 
   /** What GET /api/v1/status says. */
   status(): Promise<NodeStatus> {
-    return new Promise((resolve, reject) => {
-      const socketPath = join(this.plan.directory, 'volume-run/arpeggio.sock');
-      const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
-      const call = request({ socketPath, path: '/api/v1/status', agent: false, signal });
-      call.on('error', reject).on('response', async (response) => {
-        try {
-          resolve(JSON.parse((await response.toArray()).join('')) as NodeStatus);
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-      call.end();
-    });
+    return readStatus(join(this.plan.directory, 'volume-run/arpeggio.sock'));
   }
 
   signal(signal: NodeJS.Signals): void {
