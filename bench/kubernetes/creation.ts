@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../src/lab/monotonic.js';
-import { NODE_NAMES } from '../../test/cluster/harness/stage.js';
+import { NODE_NAMES } from '../../src/lab/kubernetes/stage.js';
 import type { Note } from './failures.js';
 import type { RowName } from './rows.js';
 import type { Scene } from './scene.js';

@@ -1,15 +1,15 @@
 // Arpeggio on the bed of the cluster tests, watched by clients that send and by a host that asks.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Bed } from '../../src/lab/kubernetes/bed.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
 import type { StreamReport } from '../../src/lab/programs/protocol.js';
-import type { Bed } from '../../test/cluster/harness/bed.js';
-import { NAMESPACE } from '../../test/cluster/harness/manifests.js';
-import { loadBalancer, type ServiceOptions } from '../../test/cluster/harness/objects.js';
-import { NODE_NAMES, type NodeName } from '../../test/cluster/harness/stage.js';
-import { TestApiError } from '../../test/cluster/harness/test_api.js';
-import type { Arpeggio, Owners } from '../../test/cluster/harness/workloads.js';
 import { Asker, type AskReports } from '../../test/net/harness/asker.js';
 import { overlapMs } from '../failover/watch.js';
+import { LabApiError } from '../../src/lab/kubernetes/lab_api.js';
+import { NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
+import { loadBalancer, type ServiceOptions } from '../../src/lab/kubernetes/objects.js';
+import { NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
+import type { Arpeggio, Owners } from '../../src/lab/kubernetes/workloads.js';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
@@ -44,7 +44,7 @@ export class Scene {
     for (const name of names) {
       await this.bed.api.eventually(`${name} is gone`, async () => {
         const error = await this.bed.api.get(`${SERVICES}/${name}`).catch((reason: unknown) => reason);
-        return error instanceof TestApiError && error.status === 404;
+        return error instanceof LabApiError && error.status === 404;
       });
     }
   }

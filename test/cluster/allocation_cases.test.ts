@@ -3,6 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSilent } from '../../src/allocation/refusals.js';
 import type { ObjectKey } from '../../src/kubernetes/types.js';
+import type { Background } from '../../src/lab/kubernetes/background.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import type { ApiObject } from '../../src/lab/kubernetes/lab_api.js';
+import { NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
+import { pool } from '../../src/lab/kubernetes/workloads.js';
 import {
   type Case,
   cases,
@@ -14,12 +19,8 @@ import {
   type Shown,
   type Step,
 } from '../unit/allocation_case.js';
-import type { Background } from './harness/background.js';
-import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { withControlPlane } from './harness/control_plane.js';
 import { install, shownBy, startController } from './harness/controller_process.js';
-import { NAMESPACE } from './harness/manifests.js';
-import type { ApiObject } from './harness/test_api.js';
-import { pool } from './harness/workloads.js';
 
 const SERVICES = '/api/v1/services';
 const POOLS = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools`;

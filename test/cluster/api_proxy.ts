@@ -5,8 +5,8 @@ import { createServer, request, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
 import { certificates } from '../unit/kubernetes_server.js';
-import type { ControlPlane } from './harness/control_plane.js';
 
 export interface Passed {
   readonly kind: 'list' | 'watch' | 'other';

@@ -1,7 +1,7 @@
 // Thousands of objects in a cluster within seconds: written where the API server keeps them, past the API server. It reads JSON
 // there as well as its own encoding, and tells its watches of them as of any other.
 import { randomUUID } from 'node:crypto';
-import type { ApiObject } from './harness/test_api.js';
+import type { ApiObject } from '../../src/lab/kubernetes/lab_api.js';
 
 /** etcd takes 128 operations in a transaction. */
 const BATCH = 100;

@@ -1,12 +1,12 @@
 // The control plane of the tests is the real one: it authorizes, validates, audits, and comes back with what it stored.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LabApi, LabApiError } from '../../src/lab/kubernetes/lab_api.js';
 import { withControlPlane } from './harness/control_plane.js';
-import { TestApi, TestApiError } from './harness/test_api.js';
 
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 
-const refusedWith = (status: number) => (error: unknown) => error instanceof TestApiError && error.status === status;
+const refusedWith = (status: number) => (error: unknown) => error instanceof LabApiError && error.status === status;
 
 test('a control plane authorizes, validates, audits and survives its API server', async (t) => {
   await withControlPlane(t, {}, async (control) => {
@@ -16,7 +16,7 @@ test('a control plane authorizes, validates, audits and survives its API server'
 
     // Service accounts may do what RBAC grants them, and nothing else.
     await api.create('/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'robot' } });
-    const robot = new TestApi(control.server, control.ca, await control.token('default', 'robot'));
+    const robot = new LabApi(control.server, control.ca, await control.token('default', 'robot'));
     await assert.rejects(robot.list(CONFIG_MAPS), refusedWith(403));
     await api.applyYaml(
       `

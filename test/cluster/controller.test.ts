@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditEvent } from './harness/audit.js';
-import type { Background } from './harness/background.js';
-import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import type { AuditEvent } from '../../src/lab/kubernetes/audit.js';
+import type { Background } from '../../src/lab/kubernetes/background.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import type { ApiObject } from '../../src/lab/kubernetes/lab_api.js';
+import { NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
+import { advertisement, pool } from '../../src/lab/kubernetes/workloads.js';
+import { withControlPlane } from './harness/control_plane.js';
 import { CONTROLLER_USER, install, leaderOf, shownBy, startController } from './harness/controller_process.js';
-import { NAMESPACE } from './harness/manifests.js';
-import type { ApiObject } from './harness/test_api.js';
-import { advertisement, pool } from './harness/workloads.js';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 const COUNT = 200;

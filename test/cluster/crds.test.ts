@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { type ApiObject, type LabApi, LabApiError } from '../../src/lab/kubernetes/lab_api.js';
 import { readJson } from '../native/vector_files.js';
 import type { RawObject } from '../unit/metallb_sample.js';
 import { withControlPlane } from './harness/control_plane.js';
 import { applyDefinitions } from './harness/definitions.js';
-import { type ApiObject, type TestApi, TestApiError } from './harness/test_api.js';
 
 const POLICY = new URL('../../../deploy/base/namespace_policy.yaml', import.meta.url);
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
@@ -29,14 +29,14 @@ const TOO_COSTLY = new Set([
 ]);
 
 /** The server's answer to creating it, of which nothing stays; null: it is taken. */
-async function refusal(api: TestApi, object: RawObject): Promise<string | null> {
+async function refusal(api: LabApi, object: RawObject): Promise<string | null> {
   const path = `${API}/${object.metadata.namespace}/${PLURALS[object.kind]}`;
   const query = { dryRun: 'All', fieldValidation: 'Strict' };
   try {
     await api.request('POST', path, { query, body: object });
     return null;
   } catch (error) {
-    assert.ok(error instanceof TestApiError && error.status === 422, String(error));
+    assert.ok(error instanceof LabApiError && error.status === 422, String(error));
     return error.message;
   }
 }
@@ -48,7 +48,7 @@ const pool = (addresses: readonly string[], spec: object = {}) => ({
   spec: { addresses, ...spec },
 });
 
-async function applyExamples(api: TestApi): Promise<ApiObject[]> {
+async function applyExamples(api: LabApi): Promise<ApiObject[]> {
   const applied: ApiObject[] = [];
   for (const name of readdirSync(EXAMPLES))
     applied.push(...(await api.applyYaml(readFileSync(new URL(name, EXAMPLES), 'utf8'))));

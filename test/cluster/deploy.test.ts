@@ -1,9 +1,9 @@
 // deploy/base is what a cluster takes: applied by kubectl with the server's strict validation, its pods pass admission.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LabApi, LabApiError } from '../../src/lab/kubernetes/lab_api.js';
+import { Manifests, NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
 import { withControlPlane } from './harness/control_plane.js';
-import { Manifests, NAMESPACE } from './harness/manifests.js';
-import { TestApi, TestApiError } from './harness/test_api.js';
 
 const SPEAKER = `system:serviceaccount:${NAMESPACE}:arpeggio-speaker`;
 
@@ -46,11 +46,11 @@ test('deploy/base can be applied, again too, and its pods are admitted', async (
     await api.create('/api/v1/namespaces/strict/pods', { metadata: { name: 'controller' }, spec: controller });
 
     // The accounts may do what they need, and not more.
-    const speaker = new TestApi(control.server, control.ca, await control.token(NAMESPACE, 'arpeggio-speaker'));
+    const speaker = new LabApi(control.server, control.ca, await control.token(NAMESPACE, 'arpeggio-speaker'));
     await speaker.list('/api/v1/services');
     const pools = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools`;
     await speaker.eventually('pools can be listed', () => speaker.list(pools));
-    const refused = (error: unknown) => error instanceof TestApiError && error.status === 403;
+    const refused = (error: unknown) => error instanceof LabApiError && error.status === 403;
     await assert.rejects(speaker.list('/api/v1/secrets'), refused);
     await assert.rejects(speaker.list('/apis/coordination.k8s.io/v1/namespaces/kube-system/leases'), refused);
     await assert.rejects(speaker.patch('/api/v1/namespaces/default/services/kubernetes', {}), refused);

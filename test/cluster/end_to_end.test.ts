@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Bed } from '../../src/lab/kubernetes/bed.js';
+import { loadBalancer } from '../../src/lab/kubernetes/objects.js';
+import { CLIENT_NAMES, NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
+import { Arpeggio, type Owners } from '../../src/lab/kubernetes/workloads.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
-import { type Bed, withBed } from './harness/bed.js';
-import { loadBalancer } from './harness/objects.js';
-import { CLIENT_NAMES, NODE_NAMES, type NodeName } from './harness/stage.js';
-import { Arpeggio, type Owners } from './harness/workloads.js';
+import { withBed } from './harness/bed.js';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 /** The goal is 200 ms; this machine may be busy. */

@@ -10,12 +10,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { Controller } from '../../src/controller/controller.js';
 import type { Announcement } from '../../src/eligibility/types.js';
 import { ApiClient } from '../../src/kubernetes/api_client.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import type { ApiObject } from '../../src/lab/kubernetes/lab_api.js';
+import { Manifests, NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source.js';
 import { logOf } from '../unit/shell_sample.js';
-import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { withControlPlane } from './harness/control_plane.js';
 import { DEFINITIONS } from './harness/definitions.js';
-import { Manifests, NAMESPACE } from './harness/manifests.js';
-import type { ApiObject } from './harness/test_api.js';
 
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 

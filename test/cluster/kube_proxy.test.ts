@@ -1,9 +1,10 @@
 // The bed works without Arpeggio: what a test with a speaker finds missing is the speaker's.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Bed, withBed } from './harness/bed.js';
-import { assigned, loadBalancer } from './harness/objects.js';
-import { CLIENT_NAMES, NODE_NAMES, POD_NAMES } from './harness/stage.js';
+import type { Bed } from '../../src/lab/kubernetes/bed.js';
+import { assigned, loadBalancer } from '../../src/lab/kubernetes/objects.js';
+import { CLIENT_NAMES, NODE_NAMES, POD_NAMES } from '../../src/lab/kubernetes/stage.js';
+import { withBed } from './harness/bed.js';
 
 const WEB = ['192.0.2.20', '2001:db8::1:20'] as const;
 

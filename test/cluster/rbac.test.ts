@@ -2,11 +2,12 @@
 // everything has happened to them that makes them ask for something.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Bed, withBed } from './harness/bed.js';
-import { NAMESPACE } from './harness/manifests.js';
-import { loadBalancer } from './harness/objects.js';
+import type { Bed } from '../../src/lab/kubernetes/bed.js';
+import { NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
+import { loadBalancer } from '../../src/lab/kubernetes/objects.js';
+import { Arpeggio, advertisement, pool } from '../../src/lab/kubernetes/workloads.js';
+import { withBed } from './harness/bed.js';
 import { granted, used } from './harness/rbac.js';
-import { advertisement, Arpeggio, pool } from './harness/workloads.js';
 
 /**
  * Asked only after a write that came too late, which nobody can order, when a service gets another interface, or where MetalLB's

@@ -7,9 +7,10 @@ import { EventRecorder } from '../../src/kubernetes/events.js';
 import { inNamespace, PATHS, projectService } from '../../src/kubernetes/projections.js';
 import { Reflector } from '../../src/kubernetes/reflector.js';
 import type { Changes, Service } from '../../src/kubernetes/types.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
 import { pause, SILENT, status, until } from '../unit/kubernetes_server.js';
 import { ApiProxy } from './api_proxy.js';
-import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { withControlPlane } from './harness/control_plane.js';
 
 const SERVICES = inNamespace(PATHS.services, 'default');
 const LABEL = 'test=reflector';

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../src/kubernetes/api_client.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import type { ApiObject, LabApi } from '../../src/lab/kubernetes/lab_api.js';
 import type { ConfigurationProblem } from '../../src/metallb/types.js';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source.js';
 import type { SourceUpdate } from '../../src/sources/kubernetes/types.js';
 import { logOf } from '../unit/shell_sample.js';
-import { type ControlPlane, withControlPlane } from './harness/control_plane.js';
+import { withControlPlane } from './harness/control_plane.js';
 import { applyDefinitions } from './harness/definitions.js';
-import type { ApiObject, TestApi } from './harness/test_api.js';
 
 const NAMESPACE = 'metallb-system';
 const SERVICES = '/api/v1/namespaces/default/services';
@@ -31,19 +32,19 @@ metadata: { name: all, namespace: ${NAMESPACE} }
 spec: {}
 `;
 
-async function prepare(api: TestApi): Promise<void> {
+async function prepare(api: LabApi): Promise<void> {
   await applyDefinitions(api);
   await api.applyYaml(OBJECTS);
   for (const name of ['node-a', 'node-b']) await api.create('/api/v1/nodes', { metadata: { name } });
   for (const name of ['node-a', 'node-b']) await setReady(api, name, true);
 }
 
-function setReady(api: TestApi, name: string, ready: boolean): Promise<ApiObject> {
+function setReady(api: LabApi, name: string, ready: boolean): Promise<ApiObject> {
   const conditions = [{ type: 'Ready', status: ready ? 'True' : 'Unknown', lastTransitionTime: null }];
   return api.patch(`/api/v1/nodes/${name}/status`, { status: { conditions } });
 }
 
-async function addService(api: TestApi, name: string, ip: string): Promise<void> {
+async function addService(api: LabApi, name: string, ip: string): Promise<void> {
   const ports = [{ port: 80, protocol: 'TCP' }];
   await api.create(SERVICES, {
     metadata: { name },

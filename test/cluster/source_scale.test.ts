@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import { DOOR_SERVER, Doors } from '../../src/lab/kubernetes/doors.js';
 import { Network } from '../../src/lab/netns.js';
 import { bulkLoad, sliceObject, storedNode, storedService, storedSlice } from './bulk_load.js';
-import { ControlPlane } from './harness/control_plane.js';
 import { applyDefinitions } from './harness/definitions.js';
-import { DOOR_SERVER, Doors } from './harness/doors.js';
 import { requireCluster } from './harness/requirements.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

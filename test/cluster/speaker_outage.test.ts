@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Bed } from '../../src/lab/kubernetes/bed.js';
+import { CLIENT_NAMES, NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
+import { Arpeggio } from '../../src/lab/kubernetes/workloads.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
-import { type Bed, withBed } from './harness/bed.js';
+import { withBed } from './harness/bed.js';
 import { assignedServices, ownershipTold, SpeakerEyes } from './harness/speaker_eyes.js';
-import { CLIENT_NAMES, NODE_NAMES, type NodeName } from './harness/stage.js';
-import { Arpeggio } from './harness/workloads.js';
 
 /** The goal is 200 ms; this machine may be busy. */
 const OUTAGE_LIMIT_MS = 500;

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CLIENT_NAMES, NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
+import { Arpeggio } from '../../src/lab/kubernetes/workloads.js';
 import { withBed } from './harness/bed.js';
-import { CLIENT_NAMES, NODE_NAMES, type NodeName } from './harness/stage.js';
 import { assignedServices, ownershipTold, SpeakerEyes } from './harness/speaker_eyes.js';
-import { Arpeggio } from './harness/workloads.js';
 
 const REST_MS = 12_000;
 

@@ -2,10 +2,10 @@
 // address has one owner, status says what is wrong, and a node that dies is replaced when its session has ended.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
+import { Arpeggio } from '../../src/lab/kubernetes/workloads.js';
 import { withBed } from './harness/bed.js';
 import { assignedServices, SpeakerEyes } from './harness/speaker_eyes.js';
-import { NODE_NAMES, type NodeName } from './harness/stage.js';
-import { Arpeggio } from './harness/workloads.js';
 
 /** A session lasts 40 s after its last renewal. */
 const SESSION_MS = 60_000;

@@ -1,10 +1,10 @@
 // `arpeggio controller` with the service account of deploy/base, against a control plane without nodes or networks.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Background } from './background.js';
-import type { ControlPlane } from './control_plane.js';
-import { Manifests, NAMESPACE } from './manifests.js';
-import type { ApiObject } from './test_api.js';
+import { Background } from '../../../src/lab/kubernetes/background.js';
+import type { ControlPlane } from '../../../src/lab/kubernetes/control_plane.js';
+import type { ApiObject } from '../../../src/lab/kubernetes/lab_api.js';
+import { Manifests, NAMESPACE } from '../../../src/lab/kubernetes/manifests.js';
 
 const CLI = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 export const CONTROLLER_USER = `system:serviceaccount:${NAMESPACE}:arpeggio-controller`;

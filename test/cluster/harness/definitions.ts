@@ -1,11 +1,11 @@
 // MetalLB's kinds as deploy/base defines them.
 import { readdirSync, readFileSync } from 'node:fs';
-import type { ApiObject, TestApi } from './test_api.js';
+import type { ApiObject, LabApi } from '../../../src/lab/kubernetes/lab_api.js';
 
-// The compiled harness is four directories below the root.
+// Compiled, this file is four directories below the root.
 export const DEFINITIONS = new URL('../../../../deploy/base/crds/', import.meta.url);
 
-export async function applyDefinitions(api: TestApi): Promise<ApiObject[]> {
+export async function applyDefinitions(api: LabApi): Promise<ApiObject[]> {
   const applied: ApiObject[] = [];
   for (const name of readdirSync(DEFINITIONS).sort()) {
     if (/^metallb\.io_.*\.yaml$/.test(name))

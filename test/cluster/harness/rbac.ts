@@ -1,8 +1,8 @@
 // What deploy/base grants an account, and what the audit log says that it used: "verb group/resource in
 // NAMESPACE".
-import type { AuditEvent } from './audit.js';
-import type { Manifests } from './manifests.js';
-import type { ApiObject } from './test_api.js';
+import type { AuditEvent } from '../../../src/lab/kubernetes/audit.js';
+import type { ApiObject } from '../../../src/lab/kubernetes/lab_api.js';
+import type { Manifests } from '../../../src/lab/kubernetes/manifests.js';
 
 const EVERYWHERE = 'all namespaces';
 

@@ -1,11 +1,11 @@
 // What speakers have written, as the API server and its audit log show it.
 import assert from 'node:assert/strict';
-import type { AuditEvent } from './audit.js';
-import type { Bed } from './bed.js';
-import { NAMESPACE } from './manifests.js';
-import { assigned, loadBalancer } from './objects.js';
-import type { ApiObject } from './test_api.js';
-import type { Owners } from './workloads.js';
+import type { AuditEvent } from '../../../src/lab/kubernetes/audit.js';
+import type { Bed } from '../../../src/lab/kubernetes/bed.js';
+import type { ApiObject } from '../../../src/lab/kubernetes/lab_api.js';
+import { NAMESPACE } from '../../../src/lab/kubernetes/manifests.js';
+import { assigned, loadBalancer } from '../../../src/lab/kubernetes/objects.js';
+import type { Owners } from '../../../src/lab/kubernetes/workloads.js';
 
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases`;
 const STATUSES = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/servicel2statuses`;

@@ -1,6 +1,6 @@
-// Who is there in the cluster of the tests, where, and with which addresses.
-import { EAGER_RESOLUTION } from '../../../src/lab/client.js';
-import type { HostSpec, NetworkSpec } from '../../../src/lab/network_spec.js';
+// Who is there in the cluster, where, and with which addresses.
+import { EAGER_RESOLUTION } from '../client.js';
+import type { HostSpec, NetworkSpec } from '../network_spec.js';
 
 /** The segment. */
 export const SWITCHES = ['switch-1', 'switch-2'] as const;
@@ -17,7 +17,7 @@ export type PodName = keyof typeof PODS;
 export const POD_NAMES = Object.keys(PODS) as PodName[];
 
 export const CLUSTER_CIDR = '10.244.0.0/16,fd00:10:244::/48';
-/** Free addresses of the segment, for pools of the tests. */
+/** Free addresses of the segment, for pools. */
 export const POOL = ['192.0.2.16-192.0.2.95', '2001:db8::1:10-2001:db8::1:5f'] as const;
 
 /** Pods answer HTTP there, and echo datagrams and streams on BACKEND_PORT of lab/backend. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Host } from '../../../src/lab/host.js';
-import type { NetProcess } from '../../../src/lab/net_process.js';
+import type { Host } from '../host.js';
+import type { NetProcess } from '../net_process.js';
 import type { ControlPlane } from './control_plane.js';
 import { DOOR_SERVER } from './doors.js';
 import { CLUSTER_CIDR } from './stage.js';

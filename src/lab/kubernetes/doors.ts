@@ -1,14 +1,15 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { toolEnvironment } from '../../../src/lab/command.js';
+import { ArpeggioError } from '../../errors.js';
+import { toolEnvironment } from '../command.js';
 
 /** Where a door stands in each namespace. */
 export const DOOR_PORT = 6443;
 export const DOOR_SERVER = `https://127.0.0.1:${DOOR_PORT}`;
 
 /**
- * How hosts of a network reach the API server, which listens in the namespace of the test: on their own loopback. Each door
+ * How hosts of a network reach the API server, which listens in the namespace of this process: on their own loopback. Each door
  * can be shut for itself.
  */
 export class Doors {
@@ -26,10 +27,11 @@ export class Doors {
     createInterface({ input: this.child.stdout }).on('line', (line) => {
       const asked = this.waiting.shift();
       if (line === 'ok') asked?.resolve();
-      else asked?.reject(new Error(`door: ${asked.command}: ${line}`));
+      else asked?.reject(new ArpeggioError('ERR_SYSTEM', `door: ${asked.command}: ${line}`));
     });
     const ended = () => {
-      for (const { reject, command } of this.waiting.splice(0)) reject(new Error(`door: ${command}: it has ended`));
+      for (const { reject, command } of this.waiting.splice(0))
+        reject(new ArpeggioError('ERR_SYSTEM', `door: ${command}: it has ended`));
     };
     this.child.once('close', ended).once('error', ended);
   }

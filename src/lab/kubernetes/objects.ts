@@ -1,12 +1,12 @@
 // Objects that a cluster's own parts make (kubelet), and samples of what users write.
-import { BACKEND_PORT } from '../../../src/lab/backend.js';
+import { BACKEND_PORT } from '../backend.js';
+import type { ApiObject } from './lab_api.js';
 import { HTTP_PORT, NODES, type NodeName, nodeAddresses, PODS, type PodName, podAddresses } from './stage.js';
-import type { ApiObject } from './test_api.js';
 
 const condition = (type: string, holds: boolean): ApiObject => ({
   type,
   status: holds ? 'True' : 'False',
-  reason: 'Test',
+  reason: 'Lab',
   message: '',
   lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
 });
@@ -23,7 +23,7 @@ export function nodeStatus(name: NodeName, ready: boolean): ApiObject {
 }
 
 export function podObject(name: PodName, labels: Readonly<Record<string, string>>): ApiObject {
-  const containers = [{ name: 'web', image: 'test' }];
+  const containers = [{ name: 'web', image: 'web' }];
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { toolEnvironment } from '../../../src/lab/command.js';
+import { ArpeggioError } from '../../errors.js';
+import { toolEnvironment } from '../command.js';
 
 const SHOWN_OUTPUT = 4000;
 const STEP_MS = 20;
 
-/** A long-running program of the control plane. It dies with us, however we die; what it writes goes to a file. */
+/** A long-running program, such as a part of the control plane. It dies with us, however we die; what it writes goes to a file. */
 export class Background {
   readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
@@ -66,9 +67,13 @@ export class Background {
   async until(what: string, holds: () => Promise<boolean>, timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await holds())) {
-      if (!this.running) throw new Error(`${this.name} ended before ${what}:\n${this.lastOutput}`);
+      if (!this.running)
+        throw new ArpeggioError('ERR_SYSTEM', `${this.name} ended before ${what}:\n${this.lastOutput}`);
       if (performance.now() > deadline)
-        throw new Error(`not after ${timeoutMs} ms: ${what} of ${this.name}:\n${this.lastOutput}`);
+        throw new ArpeggioError(
+          'ERR_SYSTEM',
+          `not after ${timeoutMs} ms: ${what} of ${this.name}:\n${this.lastOutput}`,
+        );
       await delay(STEP_MS);
     }
   }

@@ -3,16 +3,17 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LogLine, NodeStatus } from '../../../src/lab/arpeggio_node.js';
-import type { Host } from '../../../src/lab/host.js';
-import type { Exit, NetProcess } from '../../../src/lab/net_process.js';
-import { parseLogLine, readStatus } from '../../../src/lab/node_output.js';
+import { ArpeggioError } from '../../errors.js';
+import type { LogLine, NodeStatus } from '../arpeggio_node.js';
+import type { Host } from '../host.js';
+import type { Exit, NetProcess } from '../net_process.js';
+import { parseLogLine, readStatus } from '../node_output.js';
 import type { ControlPlane } from './control_plane.js';
 import { DOOR_PORT } from './doors.js';
+import { type ApiObject, LabApiError } from './lab_api.js';
 import { type Manifests, NAMESPACE } from './manifests.js';
-import { type ApiObject, TestApiError } from './test_api.js';
 
-const CLI = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const SERVICE_ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
 
 // $1 is the pod's directory, then pairs of source and target, then "--" and the command. /run, /etc and /var/lib are the
@@ -95,7 +96,7 @@ export class PodProcess {
       this.writeServiceAccount(await control.token(NAMESPACE, serviceAccountName));
     } catch (error) {
       // A container that is started again while the API server is away has the token that kubelet got before.
-      const isAway = error instanceof TestApiError && error.status === 0;
+      const isAway = error instanceof LabApiError && error.status === 0;
       if (!isAway || !existsSync(join(directory, 'service-account/token'))) throw error;
     }
     const mounts: [string, string][] = [['service-account', SERVICE_ACCOUNT]];
@@ -133,7 +134,7 @@ export class PodProcess {
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
-    if (this.process === null) throw new Error(`${this.name} was not started`);
+    if (this.process === null) throw new ArpeggioError('ERR_SYSTEM', `${this.name} was not started`);
     return this.process.stop(signal, 10_000);
   }
 
@@ -164,10 +165,11 @@ export class PodProcess {
     };
     const given = env.map(({ name, value, valueFrom }: ApiObject) => {
       const found = value ?? fields[valueFrom?.fieldRef?.fieldPath];
-      if (found === undefined) throw new Error(`${name}: the harness does not know ${JSON.stringify(valueFrom)}`);
+      if (found === undefined)
+        throw new ArpeggioError('ERR_SYSTEM', `${name}: nobody here knows ${JSON.stringify(valueFrom)}`);
       return `${name}=${found}`;
     });
-    // What kubelet adds, and where the test counts coverage.
+    // What kubelet adds, and where a test run counts coverage.
     given.push(
       'KUBERNETES_SERVICE_HOST=127.0.0.1',
       `KUBERNETES_SERVICE_PORT=${DOOR_PORT}`,

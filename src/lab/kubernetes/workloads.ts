@@ -2,12 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicMs } from '../../../src/lab/monotonic.js';
+import { ArpeggioError } from '../../errors.js';
+import { monotonicMs } from '../monotonic.js';
 import type { Bed } from './bed.js';
+import type { ApiObject } from './lab_api.js';
 import { Manifests, NAMESPACE } from './manifests.js';
 import { PodProcess, type PodProcessOptions } from './pod_process.js';
 import { NODE_NAMES, type NodeName, POOL } from './stage.js';
-import type { ApiObject } from './test_api.js';
 
 const SETTLE_TIMEOUT_MS = 20_000;
 /** Two looks at the speakers that far apart must agree. */
@@ -105,7 +106,7 @@ export class Arpeggio {
       if (monotonicMs() > deadline) {
         const running = [...this.speakers.values(), ...this.controllers.values()].filter(({ log }) => log.length > 0);
         const logs = running.map(({ name, lastOutput }) => `--- ${name}:\n${lastOutput}`);
-        throw new Error(`not settled after ${timeoutMs} ms: ${problem}\n${logs.join('\n')}`);
+        throw new ArpeggioError('ERR_SYSTEM', `not settled after ${timeoutMs} ms: ${problem}\n${logs.join('\n')}`);
       }
       await delay(20);
     }

@@ -1,12 +1,13 @@
-// deploy/base as an administrator applies it, with a heartbeat key made for the test.
+// deploy/base as an administrator applies it, with a heartbeat key made for this cluster.
 import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { ArpeggioError } from '../../errors.js';
 import type { ControlPlane } from './control_plane.js';
-import type { ApiObject } from './test_api.js';
+import type { ApiObject } from './lab_api.js';
 
-// The compiled harness is four directories below the root.
+// Compiled, this file is four directories below the root.
 const BASE = join(import.meta.dirname, '../../../../deploy/base');
 export const NAMESPACE = 'metallb-system';
 
@@ -41,7 +42,7 @@ export class Manifests {
 
   find(kind: string, name: string): ApiObject {
     const found = this.objects.find((object) => object.kind === kind && object.metadata.name.startsWith(name));
-    if (found === undefined) throw new Error(`deploy/base holds no ${kind} ${name}`);
+    if (found === undefined) throw new ArpeggioError('ERR_SYSTEM', `deploy/base holds no ${kind} ${name}`);
     return found;
   }
 

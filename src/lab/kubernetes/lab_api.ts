@@ -1,13 +1,14 @@
-// What a test asks of the API server itself, apart from Arpeggio's own client: it has to see the same with other eyes.
+// What the lab and the tests ask of the API server themselves, apart from Arpeggio's own client: with other eyes.
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
+import { ArpeggioError } from '../../errors.js';
 
 const TIMEOUT_MS = 15_000;
-const FIELD_MANAGER = 'test';
+const FIELD_MANAGER = 'lab';
 
-/** An object of the API; tests look into it as they need. */
-// biome-ignore lint/suspicious/noExplicitAny: objects of any kind, looked into by tests
+/** An object of the API, to be looked into as needed. */
+// biome-ignore lint/suspicious/noExplicitAny: objects of any kind
 export type ApiObject = any;
 
 interface Resource {
@@ -15,14 +16,14 @@ interface Resource {
   readonly namespaced: boolean;
 }
 
-export interface TestRequest {
+export interface LabRequest {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly contentType?: string;
 }
 
 /** The server refused; `status` is 0 where no answer came. */
-export class TestApiError extends Error {
+export class LabApiError extends Error {
   constructor(
     readonly status: number,
     readonly reason: string,
@@ -32,7 +33,7 @@ export class TestApiError extends Error {
   }
 }
 
-export class TestApi {
+export class LabApi {
   private readonly agent: Agent;
   private readonly resources = new Map<string, Resource>();
 
@@ -103,18 +104,19 @@ export class TestApi {
       } catch (error) {
         last = ` (${(error as Error).message})`;
       }
-      if (performance.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what}${last}`);
+      if (performance.now() > deadline)
+        throw new ArpeggioError('ERR_SYSTEM', `not so after ${timeoutMs} ms: ${what}${last}`);
       await delay(25);
     }
   }
 
-  request(method: string, path: string, { query = {}, body, contentType }: TestRequest = {}): Promise<ApiObject> {
+  request(method: string, path: string, { query = {}, body, contentType }: LabRequest = {}): Promise<ApiObject> {
     const search = new URLSearchParams(query).toString();
     const url = `${this.server}${path}${search === '' ? '' : `?${search}`}`;
     const headers: Record<string, string> = { authorization: `Bearer ${this.token}`, accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = contentType ?? 'application/json';
     return new Promise((resolve, reject) => {
-      const failed = (error: Error) => reject(new TestApiError(0, '', `${method} ${path}: ${error.message}`));
+      const failed = (error: Error) => reject(new LabApiError(0, '', `${method} ${path}: ${error.message}`));
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       const call = request(url, { method, headers, agent: this.agent, signal });
       call.on('error', failed).on('response', async (response) => {
@@ -126,7 +128,7 @@ export class TestApi {
           if (status < 300) resolve(answer);
           else
             reject(
-              new TestApiError(status, answer.reason ?? '', `${method} ${path}: ${status} ${answer.message ?? text}`),
+              new LabApiError(status, answer.reason ?? '', `${method} ${path}: ${status} ${answer.message ?? text}`),
             );
         } catch (error) {
           failed(error as Error);
@@ -150,7 +152,7 @@ export class TestApi {
       }
     }
     const found = this.resources.get(key);
-    if (found === undefined) throw new Error(`the API server knows no ${kind} in ${apiVersion}`);
+    if (found === undefined) throw new ArpeggioError('ERR_SYSTEM', `the API server knows no ${kind} in ${apiVersion}`);
     return found;
   }
 
