@@ -69,6 +69,7 @@ export class Ledger {
 
   /** Who may take what is another, or whether we could. */
   placeAnew(): void {
+    this.unowned.reopenAll();
     this.placeDue = true;
     this.plansOutdated = true;
   }

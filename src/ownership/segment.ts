@@ -98,6 +98,7 @@ export class Segment {
     else wanted.delete(address);
     if (before && wish && before.nodes === wish.nodes && sameWeights(before.prefer, wish.prefer)) return;
     this.#ledger.touch([address]);
+    this.#ledger.unowned.reopen(address);
     this.#ledger.placeDue = true;
     this.#giving.departure.consider(address);
     // What nobody owns, or this node, is in no plan of its own.
@@ -126,6 +127,7 @@ export class Segment {
   setUsable(usable: boolean, nowMs: number): void {
     this.#usable = usable;
     if (usable) this.#presence.opened(nowMs);
+    this.#ledger.unowned.reopenAll();
     this.#ledger.placeDue = true;
   }
 

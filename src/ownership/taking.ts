@@ -96,11 +96,11 @@ export class Taking {
     const { ledger, candidates, canTake } = this.#options;
     const { history, unowned } = ledger;
     ledger.placeDue = false;
-    if (unowned.size === 0) return;
-    const wanted = [...unowned.addresses].flatMap((address): [Address, Wanted, boolean][] => {
+    const wanted = [...unowned.open].flatMap((address): [Address, Wanted, boolean][] => {
       const wish = ledger.wanted.get(address);
       return wish ? [[address, wish, history.isNew(address)]] : [];
     });
+    if (wanted.length === 0) return;
     // What is new is put in place while it is probed.
     const self = (address: Address) => history.isNew(address) || canTake(address);
     const placed = place(candidates.requests(wanted, { self }), ledger.owners.loads);

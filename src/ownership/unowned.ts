@@ -20,6 +20,11 @@ interface Waiting {
 /** Addresses that nobody claims, and which node each has fallen to. Pure. */
 export class Unowned {
   readonly #waiting = new Map<Address, Waiting>();
+  /**
+   * Those that are placed whenever one is, so that nodes which hear of changes in another order come to the same. The others have
+   * no node that may own them, nor count for where these go: they may be thousands, and are looked at when that may have changed.
+   */
+  readonly #open = new Set<Address>();
   /** No time is over before this. */
   #earliestMs = Number.POSITIVE_INFINITY;
 
@@ -29,8 +34,9 @@ export class Unowned {
     return this.#waiting.size;
   }
 
-  get addresses(): Iterable<Address> {
-    return this.#waiting.keys();
+  /** Those to be placed. */
+  get open(): Iterable<Address> {
+    return this.#open;
   }
 
   has(address: Address): boolean {
@@ -39,6 +45,17 @@ export class Unowned {
 
   add(address: Address, nowMs: number): void {
     this.#set(address, { node: null, sinceMs: nowMs });
+    this.#open.add(address);
+  }
+
+  /** Other nodes may own the address from now on. */
+  reopen(address: Address): void {
+    if (this.#waiting.has(address)) this.#open.add(address);
+  }
+
+  /** Other nodes may own any of them from now on. */
+  reopenAll(): void {
+    if (this.#open.size < this.#waiting.size) for (const address of this.#waiting.keys()) this.#open.add(address);
   }
 
   /** Nodes may have less time from now on. */
@@ -48,10 +65,12 @@ export class Unowned {
 
   delete(address: Address): void {
     this.#waiting.delete(address);
+    this.#open.delete(address);
   }
 
-  /** The address has fallen to `node`. Its time begins anew only where that was another one before. */
+  /** The address has fallen to `node`; null: to nobody. Its time begins anew only where that was another one before. */
   fallTo(address: Address, node: string | null, nowMs: number): void {
+    if (node === null) this.#open.delete(address);
     const before = this.#waiting.get(address);
     if (node !== null && before?.node === node) return;
     this.#set(address, { node, sinceMs: nowMs });

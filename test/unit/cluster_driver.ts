@@ -27,6 +27,8 @@ export class Cluster {
   readonly effects: { readonly node: string; readonly effect: Effect }[] = [];
   nowMs = 0;
   hears: (to: string, from: string) => boolean = () => true;
+  /** Nodes on which nothing that is to be served gets into its place. */
+  readonly unserved = new Set<string>();
   #starts = 0;
   #delivering = false;
   readonly #mail: { readonly from: Node; readonly message: PeerMessage }[] = [];
@@ -95,7 +97,7 @@ export class Cluster {
       if (effect.type === 'serve') serve = effect.generation;
       if (effect.type === 'send') this.#mail.push({ from: node, message: effect.message });
     }
-    if (serve !== null) this.step(name, { type: 'served', generation: serve });
+    if (serve !== null && !this.unserved.has(name)) this.step(name, { type: 'served', generation: serve });
     if (!this.#delivering) this.#deliver();
   }
 
