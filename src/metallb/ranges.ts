@@ -60,10 +60,12 @@ export function bigintToAddress(value: bigint, family: Family): Address {
  * its length are taken for zero. Throws RangeSyntaxError.
  */
 export function parseRange(text: string): AddressRange {
-  const range = text.includes('-') ? parseEnds(text) : parsePrefix(text);
-  if (range.family === 'ipv6' && range.first <= MAPPED_LAST && range.last >= MAPPED_FIRST)
+  return text.includes('-') ? parseEnds(text) : parsePrefix(text);
+}
+
+function refuseMapped({ family, first, last, text }: Omit<AddressRange, 'cidrs'>): void {
+  if (family === 'ipv6' && first <= MAPPED_LAST && last >= MAPPED_FIRST)
     throw invalid(`${quoted(text)} holds IPv4-mapped addresses (::ffff:0:0/96), which no service can have`);
-  return range;
 }
 
 function parseEnds(text: string): AddressRange {
@@ -75,6 +77,8 @@ function parseEnds(text: string): AddressRange {
   const range = { family, first: addressToBigint(first), last: addressToBigint(last), text };
   if (range.first > range.last)
     throw new RangeSyntaxError('range-reversed', `${quoted(text)} ends before it begins; write ${last}-${first}`);
+  // Before its prefixes are worked out: there are none of such addresses.
+  refuseMapped(range);
   return { ...range, cidrs: prefixesOf(range) };
 }
 
@@ -91,6 +95,7 @@ function parsePrefix(text: string): AddressRange {
   const subnet = subnetOf(address, length);
   const first = addressToBigint(subnet.network);
   const last = first | ((1n << BigInt(width - length)) - 1n);
+  refuseMapped({ family: subnet.family, first, last, text });
   return { family: subnet.family, first, last, text, cidrs: [formatSubnet(subnet)] };
 }
 

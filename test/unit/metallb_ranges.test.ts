@@ -72,6 +72,8 @@ describe('a range of addresses', () => {
       ...['192.0.2.0/024', '010.0.0.0/8', '192.0.2/24', ' 192.0.2.0/24', '192.0.2.0/24 ', '192.0.2.0 /24'],
       ...['192.0.2.1-', '-192.0.2.1', '192.0.2.1-192.0.2.2-192.0.2.3', '192.0.2.1-2001:db8::1', '192.0.2.1-9'],
       ...['::ffff:192.0.2.0/120', '::/0', 'fe80::%eth0/64', 'text'],
+      // IPv4-mapped addresses within, and where a prefix would begin.
+      ...['::1-ffff::', '::fffe:ffff:ffff-::1:0:0:0'],
     ])
       assert.equal(reasonFor(text), 'invalid-address', text);
     assert.equal(reasonFor('192.0.2.2-192.0.2.1'), 'range-reversed');
