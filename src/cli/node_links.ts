@@ -1,4 +1,4 @@
-import { eligibleInterfaces } from '../config/interfaces.js';
+import { eligibleInterfaces, MAX_INTERFACES } from '../config/interfaces.js';
 import type { Logger } from '../log.js';
 import type { LinkInfo } from '../responder/types.js';
 import { type LinkEvent, logLinkEvent, portAfter } from './link_events.js';
@@ -35,7 +35,8 @@ export class NodeLinks {
 
   /** Those that the speaker is to use, in the node's order. */
   get interfaces(): readonly string[] {
-    return this.#named ?? eligibleInterfaces(this.#links);
+    // Hosts with a VLAN or a virtual machine each have hundreds: the oldest come first, which the host was set up with.
+    return this.#named ?? eligibleInterfaces(this.#links).slice(0, MAX_INTERFACES);
   }
 
   /** Those of them where the packet thread can send and no other one reaches the segment: the rest is heard by nobody. */
@@ -44,7 +45,13 @@ export class NodeLinks {
   }
 
   get warnings(): readonly string[] {
-    return this.#shared.warnings(this.#open());
+    const warnings = this.#shared.warnings(this.#open());
+    const left = this.#named === null ? eligibleInterfaces(this.#links).slice(MAX_INTERFACES) : [];
+    if (left.length > 0)
+      warnings.unshift(
+        `${left.length} of the interfaces, ${left[0]} the first of them, are not used: ${MAX_INTERFACES} are the most; name those of the clients under interfaces`,
+      );
+    return warnings;
   }
 
   /** @returns whether `interfaces` has changed */

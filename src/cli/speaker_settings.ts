@@ -1,5 +1,6 @@
 // What the flags and variables of `arpeggio speaker` say, checked.
 import { join } from 'node:path';
+import { MAX_INTERFACES } from '../config/interfaces.js';
 import type { Probing } from '../desired/desired.js';
 import type { LogLevel } from '../log.js';
 import { type ListenAddress, parseListenAddress } from '../status/listen_address.js';
@@ -98,5 +99,7 @@ function names(flag: string, value: string | undefined): string[] | null {
   const list = given.split(',').map((name) => name.trim());
   if (list.some((name) => name === '') || new Set(list).size !== list.length)
     throw invalid(`${flag}: ${JSON.stringify(given)} names an interface twice or not at all; write it like eth0,eth1`);
+  if (list.length > MAX_INTERFACES)
+    throw invalid(`${flag}: names ${list.length} interfaces; one node can use ${MAX_INTERFACES} at most`);
   return list;
 }

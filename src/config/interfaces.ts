@@ -21,6 +21,9 @@ export const DEFAULT_EXCLUDED: readonly string[] = [
   'lxc*',
 ];
 
+/** The most that one node can use: a table has a bit for each. */
+export const MAX_INTERFACES = 64;
+
 /** Why service IPs cannot be answered on this link, or null if they can. Ends a sentence: "is a loopback interface". */
 export function unusableLink(link: LinkInfo): string | null {
   if (link.loopback) return 'is a loopback interface, which no other host can reach';

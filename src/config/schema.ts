@@ -3,6 +3,7 @@ import { type Address, AddressError, familyOf, parseAddress } from '../net/addre
 import { isLoopbackAddress, unusableReason } from '../net/service_address.js';
 import { choice, mustBe, text, wholeNumber } from './field.js';
 import { heartbeatSchema } from './heartbeat_schema.js';
+import { MAX_INTERFACES } from './interfaces.js';
 
 /** A node name longer than this would not fit Kubernetes either (RFC 1123 subdomain). */
 const MAX_NAME_LENGTH = 253;
@@ -10,8 +11,6 @@ const MAX_NAME_LENGTH = 253;
 const MAX_INTERFACE_NAME_BYTES = 15;
 /** sizeof(sockaddr_un.sun_path) - 1. */
 const MAX_SOCKET_PATH_BYTES = 107;
-/** As many as the responder opens. */
-const MAX_INTERFACES = 64;
 
 function nodeName(name: string): string {
   if (!/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name) || name.length > MAX_NAME_LENGTH)

@@ -41,3 +41,20 @@ test('links that come and go change the interfaces only where none are named', (
     'error: the control plane stood still; nothing was answered until now',
   ]);
 });
+
+test('more interfaces than a node can use: the first ones are, and the status says so', () => {
+  const { log } = logOf();
+  const many = Array.from({ length: 70 }, (_, index) => `eth0.${index}`);
+  const links = new NodeLinks(
+    log,
+    null,
+    many.map((name) => sampleLink(name)),
+  );
+  assert.deepEqual(links.interfaces, many.slice(0, 64));
+  assert.match(
+    links.warnings.join(),
+    /^6 of the interfaces, eth0\.64 the first of them, are not used: 64 are the most/,
+  );
+  links.named = ['eth0.69'];
+  assert.deepEqual([links.interfaces, links.warnings], [['eth0.69'], []]);
+});

@@ -63,6 +63,8 @@ describe('settings of arpeggio speaker', () => {
     assert.match(refusal({ takeover: 'fenced' })!, /not built yet/, 'a promise that nothing keeps is refused');
     assert.match(refusal({ interfaces: 'eth0,,eth1' })!, /--interfaces/);
     assert.match(refusal({ interfaces: 'eth0,eth0' })!, /--interfaces/);
+    const many = Array.from({ length: 65 }, (_, index) => `eth0.${index}`).join();
+    assert.match(refusal({ interfaces: many })!, /--interfaces: names 65 interfaces; one node can use 64 at most/);
     assert.match(refusal({ listen: '0.0.0.0:7472' })!, /loopback/);
     assert.match(refusal({ logLevel: 'loud' })!, /log level/);
   });
