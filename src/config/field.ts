@@ -1,5 +1,5 @@
 // How a single value of the file is checked, and what is said when it is wrong.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** How a value of the file is called in a message: "the number 10", "a list". */
 function kindOf(value: unknown): string {

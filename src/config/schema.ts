@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Address, AddressError, familyOf, parseAddress } from '../net/address.js';
 import { isLoopbackAddress, unusableReason } from '../net/service_address.js';
 import { choice, mustBe, text, wholeNumber } from './field.js';

@@ -1,5 +1,5 @@
 // The CustomResourceDefinitions, under the names that MetalLB's users know.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Json, type OpenApiSchema, openApiSchema } from './openapi.js';
 import {
   advertisementSpecSchema,

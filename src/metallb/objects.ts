@@ -1,5 +1,5 @@
 // One IPAddressPool or L2Advertisement alone: what it says, or what is wrong with it.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { CustomResource } from '../kubernetes/types.js';
 import { parseRange } from './ranges.js';
 import { advertisementSpecSchema, poolSpecSchema, reasonOf, toSelector } from './schema.js';

@@ -1,5 +1,5 @@
 // zod to what a CustomResourceDefinition takes: a structural schema of OpenAPI 3.0.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type OpenApiSchema = { readonly [key: string]: Json };

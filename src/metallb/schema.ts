@@ -1,6 +1,6 @@
 // What an IPAddressPool and an L2Advertisement may say. Validation, the CRDs in deploy/base/crds and their descriptions all come
 // from here; keys that begin with x-kubernetes- go into the CRDs as they are.
-import { z } from 'zod';
+import * as z from 'zod';
 import { addressRules, requirementRules, selectorListRules } from './cel.js';
 import { parseRange, RangeSyntaxError } from './ranges.js';
 import { repeatedSelectors, selectorMistakes } from './selector.js';

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ArpeggioError } from '../errors.js';
 import type { Address } from '../net/address.js';
 

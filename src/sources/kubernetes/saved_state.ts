@@ -1,5 +1,5 @@
 // The form in which the last state is kept on disk.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DesiredService, DesiredState } from '../../desired/desired.js';
 import type { Configuration } from '../../metallb/types.js';
 import { parseAddress } from '../../net/address.js';
