@@ -143,6 +143,7 @@ export class Records {
       }
     }
     if (records.length > 0) this.#options.onRecords(records);
+    this.#sessions.told(nowMs);
     this.#judgeSessions();
   }
 

@@ -69,4 +69,23 @@ describe('whether the session of a node lasts', () => {
     sessions.connected(true, 500_000);
     assert.deepEqual([sessions.live(539_999), sessions.live(540_000)], [['host-b'], []]);
   });
+
+  it('is not over while nothing arrives on a connection that stands', () => {
+    const sessions = new SessionWatch();
+    const renew = (node: string, time: string, nowMs: number) => {
+      sessions.seen(node, lease(time, node), nowMs);
+      sessions.told(nowMs);
+    };
+    for (const node of ['host-a', 'host-b', 'host-c']) renew(node, '1', 0);
+    for (const nowMs of [10_000, 20_000, 30_000])
+      for (const node of ['host-a', 'host-b']) renew(node, `${nowMs}`, nowMs);
+    // The server hangs, and so does host-c's session.
+    assert.deepEqual(sessions.live(170_000), ['host-a', 'host-b', 'host-c']);
+    // The first words after that are not all of them.
+    renew('host-a', '170000', 170_000);
+    assert.deepEqual(sessions.live(170_000), ['host-a', 'host-b', 'host-c']);
+    for (const nowMs of [180_000, 190_000, 200_000, 210_000])
+      for (const node of ['host-a', 'host-b']) renew(node, `${nowMs}`, nowMs);
+    assert.deepEqual(sessions.live(215_000), ['host-a', 'host-b']);
+  });
 });
