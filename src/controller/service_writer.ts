@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Allocation } from '../allocation/types.js';
+import { monotonicMs } from '../clock.js';
 import { ApiError, isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { projectService } from '../kubernetes/projections.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
@@ -8,6 +9,7 @@ import { KeyedQueue } from './keyed_queue.js';
 import { fencePatch, servicePatch, statusPath } from './service_patch.js';
 import type { ServiceView } from './service_view.js';
 import type { ControllerApi } from './types.js';
+import { WritePace } from './write_pace.js';
 
 export interface ServiceWriterOptions {
   readonly api: ControllerApi;
@@ -22,6 +24,8 @@ export interface ServiceWriterOptions {
   readonly onSettled: (service: Service) => void;
   /** An object says now what was decided. */
   readonly onWritten: (before: Service, after: Service) => void;
+  /** For tests: how long a fence that cannot be written is tried. */
+  readonly fencedByTimeMs?: number;
   readonly log: Logger;
 }
 
@@ -29,6 +33,11 @@ const CONCURRENCY = 8;
 const WRITE_TIMEOUT_MS = 5_000;
 /** After which a write that was refused is tried again, should the watch tell nothing. */
 const CONFLICT_MS = 2_000;
+/**
+ * A request that was sent before this term is over by then: a client waits for 5 s, and the API server works on one for no more
+ * than a minute.
+ */
+const FENCED_BY_TIME_MS = 70_000;
 
 /**
  * Brings the services' objects to what was decided. What is to be written is looked up when its turn comes, so that only the
@@ -40,6 +49,7 @@ export class ServiceWriter {
   readonly #abort = new AbortController();
   /** Versions that a write was about whose outcome is unknown, or that are not the latest any more: the watch will tell. */
   readonly #unclear = new Map<ObjectKey, string>();
+  readonly #pace = new WritePace();
 
   constructor(options: ServiceWriterOptions) {
     this.#options = options;
@@ -67,6 +77,7 @@ export class ServiceWriter {
   /** The object is gone. */
   remove(key: ObjectKey): void {
     this.#unclear.delete(key);
+    this.#pace.forget(key);
     this.#queue.remove(key);
   }
 
@@ -79,9 +90,11 @@ export class ServiceWriter {
 
   /**
    * Gives the service a new version without changing anything, so that the API server refuses what an earlier leader decided
-   * on the old one. Resolves when that is so; where the object has changed in the meantime, it is so already.
+   * on the old one. Resolves when that is so; where the object has changed in the meantime, it is so already. What the API server
+   * does not let us write, as a policy may forbid it for one service, is waited for until nothing can be on its way any more.
    */
   async fence(service: Service, term: number): Promise<void> {
+    const untilMs = monotonicMs() + (this.#options.fencedByTimeMs ?? FENCED_BY_TIME_MS);
     for (let attempt = 0; !this.#abort.signal.aborted; attempt += 1) {
       try {
         await this.#patch(service, fencePatch(service, term));
@@ -90,6 +103,7 @@ export class ServiceWriter {
         if (isNotFound(error)) return;
         if (isConflict(error)) return await this.#newer(service);
         if (this.#options.allowedMs() === 0) throw error;
+        if (monotonicMs() >= untilMs) return;
         this.#options.log.warn({ err: error, service: service.key }, 'a service cannot be fenced; trying again');
         await new Promise((resolve) => setTimeout(resolve, Math.min(200 * 2 ** attempt, 2_000)));
       }
@@ -114,8 +128,11 @@ export class ServiceWriter {
       if (this.#unclear.get(key) !== service.resourceVersion) this.#options.onSettled(service);
       return;
     }
+    const waitMs = this.#pace.waitMs(key, monotonicMs());
+    if (waitMs > 0) return this.#wait(key, waitMs);
     try {
       const after = await this.#patch(service, patch);
+      this.#pace.wrote(key, monotonicMs());
       this.#unclear.delete(key);
       if (after === null || after.resourceVersion === service.resourceVersion) this.#options.onSettled(service);
       else this.#options.onWritten(service, after);
@@ -126,6 +143,15 @@ export class ServiceWriter {
       // The watch is about to tell what has changed, and what follows from it.
       this.#queue.addLater(key, CONFLICT_MS);
     }
+  }
+
+  /** News of the service does not shorten it: it is told each time that somebody undoes what was written. */
+  #wait(key: ObjectKey, waitMs: number): void {
+    this.#options.log.warn(
+      { service: key, againInMs: waitMs },
+      'somebody else changes the status of this service each time it is written; if another controller serves it as well, give one of them a loadBalancerClass',
+    );
+    this.#queue.addLater(key, waitMs);
   }
 
   /** Writes; the view learns what came of it. */
