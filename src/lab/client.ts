@@ -33,8 +33,9 @@ export class LabClient {
   constructor(
     readonly host: Host,
     port: number,
+    intervalMs = STREAM_INTERVAL_MS,
   ) {
-    const argv = [...UNDISTURBED, process.execPath, CLIENT, String(port), String(STREAM_INTERVAL_MS)];
+    const argv = [...UNDISTURBED, process.execPath, CLIENT, String(port), String(intervalMs)];
     this.process = host.spawn(argv, (line) => {
       const answer = JSON.parse(line) as { id: number };
       this.answers.get(answer.id)?.(answer as never);
@@ -46,7 +47,7 @@ export class LabClient {
     return this.host.name;
   }
 
-  /** Sends a datagram to each address every {@link STREAM_INTERVAL_MS} from now on. */
+  /** Sends a datagram to each address every `intervalMs` from now on. */
   async stream(...addresses: readonly string[]): Promise<void> {
     await this.ask<object>({ do: 'stream', addresses });
   }
