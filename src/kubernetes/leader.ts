@@ -38,6 +38,8 @@ const DEFAULT_LEASE_MS = 11_000;
 const RENEW = 0.45;
 const VALID = 0.7;
 const RETRY_MS = 1_000;
+/** leaseDurationSeconds of a Lease that its holder gave back: who empties it by hand leaves another. */
+const GIVEN_BACK_MS = 1_000;
 
 /**
  * At most one leader at a time, by a Lease (coordination.k8s.io/v1). Only the local clock counts: a Lease has expired when
@@ -119,20 +121,21 @@ export class LeaderElection {
   async #follow(): Promise<number> {
     const lease = await this.#read();
     if (this.#stopped) return 0;
-    if (lease === null) return this.#take(null, false);
-    this.#note(lease);
-    if (lease.holder === null) return this.#take(lease, false);
+    if (lease !== null) this.#note(lease);
+    // Where somebody has deleted it, its last holder does not know yet: it counts as if it stood.
+    const last = this.#lease;
+    if (last === null || isGivenBack(last)) return this.#take(lease, false);
     // A renewal that took so long that we had stepped down.
-    if (lease.holder === this.identity) return this.#take(lease, true);
-    const leftMs = this.#seenMs + lease.durationMs - monotonicMs();
+    if (last.holder === this.identity) return this.#take(lease, true);
+    const leftMs = this.#seenMs + last.durationMs - monotonicMs();
     if (leftMs > 0) return leftMs;
     return this.#take(lease, true);
   }
 
-  /** `over`: the Lease as it was read; null: there is none yet. */
+  /** `over`: the Lease as it was read; null: there is none (any more). */
   async #take(over: Lease | null, afterCrash: boolean): Promise<number> {
     const startedMs = monotonicMs();
-    const term = (over?.transitions ?? -1) + 1;
+    const term = (this.#lease?.transitions ?? -1) + 1;
     this.#acquiredAt = microTime();
     const body = this.#body(over?.resourceVersion ?? null, term, true);
     try {
@@ -238,7 +241,7 @@ export class LeaderElection {
       },
       spec: {
         ...(hold && { holderIdentity: this.identity, acquireTime: this.#acquiredAt }),
-        leaseDurationSeconds: hold ? Math.max(1, Math.round(this.#durationMs / 1_000)) : 1,
+        leaseDurationSeconds: hold ? Math.max(1, Math.round(this.#durationMs / 1_000)) : GIVEN_BACK_MS / 1_000,
         leaseTransitions: transitions,
         renewTime: microTime(),
       },
@@ -258,7 +261,7 @@ export class LeaderElection {
         for (const [, lease] of changes) {
           if (this.#leadership !== null) continue;
           if (lease) this.#note(lease);
-          if (lease === null || lease.holder === null) this.#hasten();
+          if (lease === null || isGivenBack(lease)) this.#hasten();
         }
       },
     });
@@ -289,4 +292,8 @@ export class LeaderElection {
       };
     });
   }
+}
+
+function isGivenBack({ holder, durationMs }: Lease): boolean {
+  return holder === null && durationMs <= GIVEN_BACK_MS;
 }

@@ -125,6 +125,29 @@ test('whoever finds its Lease in other hands leads no more; a label on it change
   assert.equal(lease().spec.holderIdentity, 'robber');
 });
 
+for (const [what, act] of [
+  ['is deleted', () => store.remove(`${PATH}/test-leader`)],
+  [
+    'is emptied',
+    () => {
+      const { holderIdentity: _, ...spec } = lease().spec;
+      store.put(PATH, { metadata: { name: 'test-leader' }, spec });
+    },
+  ],
+] as const) {
+  test(`a Lease that ${what} by somebody else is no leader’s word that it is done`, async () => {
+    const first = new Replica('first');
+    await until('the first leads', () => first.leads);
+    const second = new Replica('second');
+    await until('the second follows', () => second.election.holder === first.election.identity);
+    act();
+    // Whoever is next: until then the first believes that it leads, and what it sent may still arrive.
+    const leads = () => replicas.find((replica) => replica.leads && replica.changes.at(-1)!.term > 0);
+    await until('one leads again', () => leads() !== undefined);
+    assert.deepEqual(leads()!.changes.at(-1), { term: 1, afterCrash: true });
+  });
+}
+
 test('the clock of the holder means nothing, and two processes of one name are two', async () => {
   const spec = {
     holderIdentity: 'me_old',
