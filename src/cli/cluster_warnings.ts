@@ -5,6 +5,7 @@ import type { ConfigurationProblem } from '../metallb/types.js';
 import type { SourceStatus } from '../sources/kubernetes/types.js';
 
 const MAX_SHOWN = 20;
+const MAX_SERVICES = 5;
 
 export interface WarningsInput {
   /** Where what is in force comes from. */
@@ -15,9 +16,14 @@ export interface WarningsInput {
   readonly pendingRecords: number;
   /** Sentences on nodes whose heartbeats do not arrive. */
   readonly unheard: readonly string[];
+  /** Services that nobody announces until users mend something, and why. */
+  readonly failures: ReadonlyMap<string, string>;
+  /** This node, if there is no Node of that name. */
+  readonly unknownNode: string | null;
 }
 
-export function clusterWarnings({ wish, source, problems, records, pendingRecords, unheard }: WarningsInput): string[] {
+export function clusterWarnings(input: WarningsInput): string[] {
+  const { wish, source, problems, records, pendingRecords, unheard, failures, unknownNode } = input;
   const warnings: string[] = [];
   if (wish === 'saved')
     warnings.push('what is announced comes from the state on disk; the API server has told nothing yet');
@@ -33,7 +39,15 @@ export function clusterWarnings({ wish, source, problems, records, pendingRecord
   if (pendingRecords > 0) warnings.push(`${pendingRecords} ownership records are not written yet`);
   if (source.configuration === 'last-good')
     warnings.push('the pools and advertisements in the cluster have mistakes; the last good ones are in force');
+  if (unknownNode !== null)
+    warnings.push(
+      `there is no Node ${unknownNode} in the cluster, so this speaker announces nothing; --node-name is to be the name that kubectl get nodes shows`,
+    );
   warnings.push(...problems.slice(0, MAX_SHOWN).map(problemText), ...unheard);
+  const services = [...failures].slice(0, MAX_SERVICES);
+  warnings.push(...services.map(([service, why]) => `${service} is announced by nobody: ${why}`));
+  const more = failures.size - services.length;
+  if (more > 0) warnings.push(`${more} more services are announced by nobody`);
   return warnings;
 }
 

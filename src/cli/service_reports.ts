@@ -14,7 +14,31 @@ const FAILURES: Partial<Record<RefusalCode, string>> = {
     'no L2Advertisement is for its pool, this service and a node; create or widen one, or nobody answers for it',
   'shared-address-with-service-selector':
     'it shares an address, and every L2Advertisement for it has serviceSelectors, which cannot tell the services apart',
+  'node-excluded':
+    'every node carries the label node.kubernetes.io/exclude-from-external-load-balancers; take it off those that shall announce, or give the speakers --ignore-exclude-lb',
+  'network-unavailable': 'the condition NetworkUnavailable of every node is True; look at the network plugin',
+  'no-local-endpoint':
+    'externalTrafficPolicy is Local, and its endpoints name no node of the cluster; use Cluster, or endpoints with a nodeName',
+  'no-eligible-node': 'each node has a reason of its own',
 };
+
+/** Of long lists, so many are named. */
+const MAX_NAMED = 3;
+
+function failureText({ reason, refused }: Announcement): string | null {
+  const text = reason === null ? undefined : FAILURES[reason];
+  if (text === undefined) return null;
+  if (reason !== 'no-eligible-node' || refused.size === 0) return text;
+  const nodes = new Map<RefusalCode, string[]>();
+  for (const [node, code] of refused) nodes.set(code, [...(nodes.get(code) ?? []), node]);
+  const parts = Array.from(nodes, ([code, names]) => `${code} ${some(names)}`);
+  return `${text}: ${parts.join('; ')}`;
+}
+
+function some(names: readonly string[]): string {
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+  return `${names.slice(0, MAX_NAMED).join(', ')}${more}`;
+}
 
 export interface ServiceReportsOptions {
   readonly node: string;
@@ -77,6 +101,17 @@ export class ServiceReports {
     for (const key of this.#failures.keys()) if (!this.#options.announcements().get(key)?.reason) this.mark([key]);
   }
 
+  /** Of services that nobody announces until users mend something: why, for people. */
+  get failures(): ReadonlyMap<ObjectKey, string> {
+    const failures = new Map<ObjectKey, string>();
+    for (const key of this.#failures.keys()) {
+      const announcement = this.#options.announcements().get(key);
+      const text = announcement ? failureText(announcement) : null;
+      if (text !== null) failures.set(key, text);
+    }
+    return failures;
+  }
+
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer ?? undefined);
@@ -110,8 +145,9 @@ export class ServiceReports {
     }
     statuses.announced(key, interfaces);
 
-    const reason = announcements().get(key)?.reason ?? null;
-    const failure = service && reason !== null ? (FAILURES[reason] ?? null) : null;
+    const announcement = announcements().get(key);
+    const reason = announcement?.reason ?? null;
+    const failure = announcement ? failureText(announcement) : null;
     if (!service || reason === null || failure === null) this.#failures.delete(key);
     else if (this.#failures.get(key) !== reason) {
       this.#failures.set(key, reason);

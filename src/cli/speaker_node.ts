@@ -243,6 +243,7 @@ export class SpeakerNode {
   }
 
   #warnings(): string[] {
+    const { node } = this.#options.settings;
     return clusterWarnings({
       wish: this.#wish,
       source: this.#source.status,
@@ -250,6 +251,8 @@ export class SpeakerNode {
       records: this.#records.status,
       pendingRecords: this.#records.pending,
       unheard: this.#peers.unheard.map((node) => this.#peers.unheardText(node)),
+      failures: this.#reports.failures,
+      unknownNode: this.#source.status.synced && !this.#source.nodes.has(node) ? node : null,
     });
   }
 

@@ -23,6 +23,8 @@ function input(overrides: Partial<WarningsInput> = {}): WarningsInput {
     records: watching,
     pendingRecords: 0,
     unheard: [],
+    failures: new Map(),
+    unknownNode: null,
     ...overrides,
   };
 }
@@ -69,4 +71,12 @@ test('mistakes of the configuration name the object, the field and what is in fo
     'warn: IPAddressPool metallb-system/lan: "x" is no range',
     'info: the pools and advertisements are valid again',
   ]);
+});
+
+test('services that nobody announces are named, and a node that the cluster does not know', () => {
+  const failures = new Map(Array.from({ length: 7 }, (_, index) => [`default/web-${index}`, 'no L2Advertisement']));
+  const warnings = clusterWarnings(input({ failures, unknownNode: 'host-a' }));
+  assert.match(warnings[0]!, /^there is no Node host-a in the cluster/);
+  assert.equal(warnings[1], 'default/web-0 is announced by nobody: no L2Advertisement');
+  assert.deepEqual([warnings.length, warnings.at(-1)], [7, '2 more services are announced by nobody']);
 });

@@ -134,4 +134,28 @@ describe('what the cluster is told of a service', () => {
     }
     assert.equal(events.length, 1);
   });
+
+  it('is why no node may announce it', async () => {
+    const { state, events, reports } = bed();
+    const codes = new Map<string, RefusalCode>([
+      ...['a', 'b', 'c', 'd'].map((name) => [`control-${name}`, 'node-excluded'] as const),
+      ['worker', 'no-local-endpoint'],
+    ]);
+    for (const [reason, text] of [
+      ['node-excluded', /every node carries the label node\.kubernetes\.io\/exclude-.*--ignore-exclude-lb$/],
+      ['no-local-endpoint', /externalTrafficPolicy is Local, and its endpoints name no node/],
+      ['no-eligible-node', /: node-excluded control-a, control-b, control-c and 1 more; no-local-endpoint worker$/],
+    ] as const) {
+      state.announcements.set(KEY, { ...refused(reason), refused: codes });
+      reports.lookForFailures();
+      await sleep(GATHERED_MS);
+      assert.match(events.at(-1) ?? '', text);
+      assert.match(reports.failures.get(KEY) ?? '', text);
+    }
+    assert.equal(events.length, 3);
+    state.announcements.set(KEY, refused(null));
+    reports.lookForFailures();
+    await sleep(GATHERED_MS);
+    assert.equal(reports.failures.size, 0);
+  });
 });
