@@ -31,6 +31,8 @@ export interface SpeakerOptions {
   readonly heartbeat: { readonly intervalMs: number; readonly multiplier: number };
   /** 0 <= random() < 1; the simulator's is seeded. */
   readonly random: () => number;
+  /** Whether something else, such as kube-proxy, takes the traffic to every service IP: there are no `serve` effects. Default: false. */
+  readonly servedElsewhere?: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export class Speaker {
   #usable: ReadonlySet<string> = new Set();
   readonly #segments = new Map<string, Segment>();
   readonly #advertised = new Map<string, Advertisement>();
-  readonly #serving = new ServeList();
+  readonly #serving: ServeList;
   #draining = false;
   #stopping = false;
   #stopped = false;
@@ -62,6 +64,7 @@ export class Speaker {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#records = new Records(options.node);
+    this.#serving = new ServeList(options.servedElsewhere ?? false);
   }
 
   get desired(): ReadonlyMap<Address, DesiredAddress> {

@@ -42,6 +42,8 @@ export interface NodeProcessOptions {
   readonly log: Logger;
   /** What the source has to say, such as the mistakes of a refused configuration: for the status. */
   readonly warnings: () => readonly string[];
+  /** Whether something else takes the traffic to every service IP for good, whatever `serve` of the settings. Default: false. */
+  readonly servedElsewhere?: boolean;
   /** Who also wants to know what the speaker did; it has been carried out. */
   readonly onEffects?: (effects: readonly Effect[]) => void;
   /** Other interfaces can be used than before. */
@@ -85,7 +87,13 @@ export class NodeProcess {
     this.#node = node;
     this.#log = log;
     this.#links = new NodeLinks(log, settings.interfaces, listLinks());
-    this.#speaker = new Speaker({ node, incarnation, random: Math.random, heartbeat: { intervalMs, multiplier } });
+    this.#speaker = new Speaker({
+      node,
+      incarnation,
+      random: Math.random,
+      heartbeat: { intervalMs, multiplier },
+      servedElsewhere: options.servedElsewhere ?? false,
+    });
     this.#responder = new Responder({
       onEvent: (event) => this.#onEvent(event),
       linkSchedule: { ipv4Ms: MOVED_SCHEDULE.ipv4, ipv6Ms: MOVED_SCHEDULE.ipv6 },

@@ -1,5 +1,6 @@
 // A node of a Kubernetes cluster: source -> speaker -> what the cluster is told.
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../clock.js';
 import type { ApiClient } from '../kubernetes/api_client.js';
 import { EventRecorder } from '../kubernetes/events.js';
@@ -70,6 +71,7 @@ export class SpeakerNode {
     this.#log = log.child({ module: 'kubernetes' });
     this.#process = new NodeProcess({
       settings: { node, cluster, interfaces, serve: 'none', heartbeat: { ...HEARTBEAT, keys } },
+      servedElsewhere: true,
       stateFile: drainedStateFile(stateDir),
       log,
       warnings: () => this.#warnings(),
@@ -148,6 +150,7 @@ export class SpeakerNode {
         .stop(LAST_WRITES_MS)
         .catch((error: unknown) => this.#log.debug({ err: error }, 'ServiceL2Status objects of this node are left')),
       this.#records.stop(LAST_WRITES_MS),
+      Promise.race([this.#recorder.flush(), sleep(LAST_WRITES_MS, undefined, { ref: false })]),
     ]);
   }
 

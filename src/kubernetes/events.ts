@@ -24,22 +24,42 @@ export interface EventObject {
   readonly uid: string;
 }
 
+interface Waiting {
+  readonly identity: string;
+  readonly dueMs: number;
+  readonly object: EventObject;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  /** metav1.Time */
+  readonly at: string;
+}
+
+/** People may wait; the service that it is about, which is being set up at that moment, shall not. */
+const WAIT_MS = 250;
 const REPEAT_MS = 600_000;
 const MAX_REMEMBERED = 10_000;
 const PER_SECOND = 5;
 const BURST = 50;
+/** While the API server is away. */
+const MAX_WAITING = 200;
 /** The API server refuses longer ones. */
 const MAX_MESSAGE = 1024;
 
 /**
  * Writes events (core/v1) that users see with "kubectl describe". Equal ones are sent once in ten minutes, at most 5 a second
- * after a burst of 50, the rest is dropped and counted. An event that cannot be written harms nobody, so nothing waits for it.
+ * after a burst of 50, the rest is dropped and counted. An event that cannot be written harms nobody, so nothing waits for it:
+ * it is sent a quarter of a second later, one after the other.
  */
 export class EventRecorder {
-  /** Not sent: too many at once. Equal ones within ten minutes are not counted. */
+  /** Not sent: too many at once, or for too long. Equal ones within ten minutes are not counted. */
   dropped = 0;
   private readonly sentMs = new Map<string, number>();
-  private readonly pending = new Set<Promise<void>>();
+  private readonly waiting: Waiting[] = [];
+  private running: Promise<void> | null = null;
+  /** Ends the present wait. */
+  private wake: () => void = () => {};
+  private hurry = false;
   private readonly now: () => number;
   private tokens = BURST;
   private filledMs: number;
@@ -58,24 +78,52 @@ export class EventRecorder {
     if (before !== undefined && nowMs - before < REPEAT_MS) return;
     this.tokens = Math.min(BURST, this.tokens + ((nowMs - this.filledMs) * PER_SECOND) / 1000);
     this.filledMs = nowMs;
-    if (this.tokens < 1) {
+    if (this.tokens < 1 || this.waiting.length >= MAX_WAITING) {
       this.dropped += 1;
       return;
     }
     this.tokens -= 1;
     this.remember(identity, nowMs);
-    const sending = this.send(object, type, reason, message).catch((error: unknown) => {
-      // It may be said again: nobody has heard it.
-      this.sentMs.delete(identity);
-      this.options.log.debug({ err: error, reason, object: object.name }, 'an event was not written');
-    });
-    this.pending.add(sending);
-    void sending.finally(() => this.pending.delete(sending));
+    const at = new Date(wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+    this.waiting.push({ identity, dueMs: monotonicMs() + WAIT_MS, object, type, reason, message, at });
+    this.running ??= this.run();
   }
 
-  /** Resolves when all that was sent has been answered, or has failed. */
+  /** Sends at once what still waits; resolves when all has been answered, or has failed. */
   async flush(): Promise<void> {
-    await Promise.all(this.pending);
+    this.hurry = true;
+    this.wake();
+    await this.running;
+    this.hurry = false;
+  }
+
+  private async run(): Promise<void> {
+    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+      await this.until(next.dueMs);
+      this.waiting.shift();
+      try {
+        await this.send(next);
+      } catch (error) {
+        // It may be said again: nobody has heard it.
+        this.sentMs.delete(next.identity);
+        const { reason, object } = next;
+        this.options.log.debug({ err: error, reason, object: object.name }, 'an event was not written');
+      }
+    }
+    this.running = null;
+  }
+
+  private until(dueMs: number): Promise<void> {
+    const waitMs = dueMs - monotonicMs();
+    if (this.hurry || waitMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      timer.unref();
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   private remember(identity: string, nowMs: number): void {
@@ -88,10 +136,9 @@ export class EventRecorder {
     }
   }
 
-  private async send(object: EventObject, type: string, reason: string, message: string): Promise<void> {
+  private async send({ object, type, reason, message, at }: Waiting): Promise<void> {
     const { api, component, node } = this.options;
     const namespace = object.namespace || 'default';
-    const at = new Date(wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
     this.serial += 1;
     const unique = `${wallMs().toString(16)}${process.pid.toString(16)}${this.serial.toString(16)}`;
     await api.create(inNamespace('/api/v1/events', namespace), {

@@ -12,13 +12,16 @@ export class ServeList {
   #generation = 0;
   #servedGeneration = 0;
 
+  /** @param elsewhere whether something else takes the traffic to every address: nothing is put in place here */
+  constructor(private readonly elsewhere: boolean) {}
+
   /** The `serve` effect with this number was carried out. */
   served(generation: number): void {
     this.#servedGeneration = Math.max(this.#servedGeneration, generation);
   }
 
   isServed(address: Address): boolean {
-    return (this.#since.get(address) ?? Number.POSITIVE_INFINITY) <= this.#servedGeneration;
+    return this.elsewhere || (this.#since.get(address) ?? Number.POSITIVE_INFINITY) <= this.#servedGeneration;
   }
 
   /**
@@ -26,6 +29,7 @@ export class ServeList {
    * @returns the effect that brings about what is missing; null: nothing is
    */
   update(claims: ReadonlyMap<Address, readonly Claim[]>, changed: Iterable<Address> | null): Effect | null {
+    if (this.elsewhere) return null;
     let differs = false;
     for (const address of changed ?? new Set([...this.#since.keys(), ...claims.keys()])) {
       const wanted = isWanted(claims.get(address));

@@ -1,6 +1,7 @@
 // Events: what they say, and how few of them there are.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EventRecorder } from '../../src/kubernetes/events.js';
 import { SILENT } from './kubernetes_server.js';
 
@@ -59,9 +60,11 @@ test('equal events once in ten minutes; another message, object or uid is anothe
   for (let count = 0; count < 5; count += 1) events.event(web, 'Normal', 'r', 'm');
   events.event(web, 'Normal', 'r', 'other');
   events.event({ ...web, uid: 'u2' }, 'Normal', 'r', 'm');
+  await events.flush();
   assert.equal(sent.length, 3);
   clock.nowMs = 599_999;
   events.event(web, 'Normal', 'r', 'm');
+  await events.flush();
   assert.equal(sent.length, 3);
   clock.nowMs = 600_000;
   events.event(web, 'Normal', 'r', 'm');
@@ -71,19 +74,52 @@ test('equal events once in ten minutes; another message, object or uid is anothe
   assert.equal(events.dropped, 0);
 });
 
-test('50 at once, then 5 a second; the rest is counted', () => {
+test('50 at once, then 5 a second; the rest is counted', async () => {
   const { sent, clock, events } = recorder();
-  const say = (count: number) => {
+  const say = async (count: number) => {
     for (let index = 0; index < count; index += 1) events.event(web, 'Normal', 'r', `${clock.nowMs} ${index}`);
+    await events.flush();
   };
-  say(60);
+  await say(60);
   assert.deepEqual([sent.length, events.dropped], [50, 10]);
   clock.nowMs = 2000;
-  say(20);
+  await say(20);
   assert.deepEqual([sent.length, events.dropped], [60, 20]);
   clock.nowMs = 1_000_000;
-  say(60);
+  await say(60);
   assert.equal(sent.length, 110);
+});
+
+test('an event waits a moment for what it is about, and does not keep the process; one at a time', async () => {
+  let under = 0;
+  let most = 0;
+  const sentMs: number[] = [];
+  const create = async () => {
+    sentMs.push(performance.now());
+    under += 1;
+    most = Math.max(most, under);
+    await sleep(5);
+    under -= 1;
+  };
+  const events = new EventRecorder({ api: { create }, component: 'c', log: SILENT });
+  const from = performance.now();
+  for (const message of ['a', 'b', 'c']) events.event(web, 'Normal', 'r', message);
+  for (let tries = 0; sentMs.length < 3 && tries < 400; tries += 1) await sleep(10);
+  assert.equal(sentMs.length, 3);
+  assert.ok((sentMs[0] ?? 0) - from >= 240, `sent after ${(sentMs[0] ?? 0) - from} ms`);
+  await events.flush();
+  assert.equal(most, 1);
+});
+
+test('while the API server does not answer, no more than 200 wait', () => {
+  let nowMs = 0;
+  const create = () => new Promise<never>(() => {});
+  const events = new EventRecorder({ api: { create }, component: 'c', log: SILENT, now: () => nowMs });
+  for (let index = 0; index < 1000; index += 1) {
+    nowMs += 1000;
+    events.event(web, 'Normal', 'r', String(index));
+  }
+  assert.equal(events.dropped, 800);
 });
 
 test('an event that nobody took is said again, and harms nobody', async () => {

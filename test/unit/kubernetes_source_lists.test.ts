@@ -113,10 +113,30 @@ for (const missing of ['services', 'endpointslices', 'nodes', 'namespaces', 'ipa
   });
 }
 
+test('the first update waits for nothing, nor does a change that stands alone', async () => {
+  const lists = new Lists();
+  fill(lists, '');
+  const gatherMs = 2000;
+  const { source, updates } = sourceOn(lists, gatherMs);
+  const from = performance.now();
+  source.start();
+  await until('complete', () => updates.length === 1 && lists.isWatched('services'));
+  assert.ok(performance.now() - from < gatherMs);
+  await sleep(gatherMs);
+  // Nothing to tell: it has no address yet.
+  lists.send('services', 'ADDED', rawService('api', { ips: [] }));
+  await sleep(20);
+  const sent = performance.now();
+  lists.send('services', 'MODIFIED', rawService('web', { ips: ['192.0.2.12'] }));
+  await until('the update', () => updates.length === 2);
+  assert.ok(performance.now() - sent < gatherMs / 2);
+  await source.stop();
+});
+
 test('changes that come together make one update, and a source that is stopped tells nothing', async () => {
   const lists = new Lists();
   fill(lists, '');
-  const { source, updates, problems } = sourceOn(lists, 30);
+  const { source, updates, problems } = sourceOn(lists, 300);
   source.start();
   await until(
     'complete',

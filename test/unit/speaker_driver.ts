@@ -46,9 +46,10 @@ export class Driver {
   table: Table = { interfaces: [], entries: [] };
   served: EffectOf<'serve'> | null = null;
 
-  constructor(random: () => number = () => 0) {
+  constructor(random: () => number = () => 0, servedElsewhere = false) {
     const heartbeat = { intervalMs: 50, multiplier: 3 };
-    this.speaker = new Speaker({ node: 'host-a', incarnation: '0000000000000001', heartbeat, random });
+    const incarnation = '0000000000000001';
+    this.speaker = new Speaker({ node: 'host-a', incarnation, heartbeat, random, servedElsewhere });
     this.speaker.step(desired([], INTERFACES), -1_000);
     this.speaker.step(usable(...INTERFACES), -1_000);
     this.speaker.step({ type: 'tick' }, -500);

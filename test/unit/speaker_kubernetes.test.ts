@@ -38,6 +38,18 @@ function runAnswered(cluster: Cluster, ms: number, address = FIRST): void {
 }
 
 describe('services told one by one', () => {
+  it('that kube-proxy serves are answered within the same step where nothing is probed', () => {
+    const driver = new Driver(() => 0, true);
+    driver.step(usable('eth0'));
+    driver.step(desired([], ['eth0'], 'none'));
+    const effects = driver.step({ type: 'services', changed: [service('web', [IPV4, IPV6])], removed: [] });
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ['publish', 'announce', 'changed', 'changed'],
+    );
+    assert.deepEqual([driver.answers(IPV4), driver.answers(IPV6)], [['eth0'], ['eth0']]);
+  });
+
   it('serve, publish and probe what is new, and touch nothing else', () => {
     const driver = new Driver();
     driver.step(usable('eth0'));

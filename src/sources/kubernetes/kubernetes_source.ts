@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../clock.js';
 import type { DesiredState } from '../../desired/desired.js';
 import type { Announcement } from '../../eligibility/types.js';
 import {
@@ -25,7 +26,7 @@ import type { Configuration, ConfigurationProblem } from '../../metallb/types.js
 import { ClusterState, type ClusterStateOptions } from './cluster_state.js';
 import type { SourceStatus, SourceUpdate, WatchedKind } from './types.js';
 
-/** Changes that come together make one update. */
+/** The first update is told at once; changes that follow within this time make one update. */
 export const DEFAULT_GATHER_MS = 5;
 
 export interface KubernetesSourceOptions extends ClusterStateOptions {
@@ -52,6 +53,9 @@ export class KubernetesSource {
   /** Kinds whose list is not complete yet. */
   readonly #missing: Set<WatchedKind>;
   #timer: NodeJS.Timeout | null = null;
+  #immediate: NodeJS.Immediate | null = null;
+  /** When an update was told last. */
+  #toldMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor({ saved = null, ...options }: KubernetesSourceOptions) {
@@ -127,8 +131,7 @@ export class KubernetesSource {
   /** No callback is called any more from now on; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#unschedule();
     await Promise.all(Object.values(this.#reflectors).map((reflector) => reflector.stop()));
   }
 
@@ -154,15 +157,26 @@ export class KubernetesSource {
     });
   }
 
+  /** What several watches have told by now is taken together; a change that stands alone waits for nothing. */
   #schedule(): void {
-    if (this.#missing.size > 0 || this.#timer !== null) return;
-    this.#timer = setTimeout(() => this.#settle(), this.#options.gatherMs ?? DEFAULT_GATHER_MS);
+    if (this.#missing.size > 0 || this.#timer !== null || this.#immediate !== null) return;
+    const waitMs = this.#toldMs + (this.#options.gatherMs ?? DEFAULT_GATHER_MS) - monotonicMs();
+    if (waitMs > 0) this.#timer = setTimeout(() => this.#settle(), waitMs);
+    else this.#immediate = setImmediate(() => this.#settle());
+  }
+
+  #unschedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#timer = null;
+    this.#immediate = null;
   }
 
   #settle(): void {
-    this.#timer = null;
+    this.#unschedule();
     const { updates, problems } = this.#state.settle();
     if (problems !== null) this.#options.onProblems(problems);
+    if (updates.length > 0) this.#toldMs = monotonicMs();
     for (const update of updates) {
       // A callback may have called stop.
       if (!this.#stopped) this.#options.onUpdate(update);
