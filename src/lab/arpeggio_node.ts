@@ -28,6 +28,7 @@ export interface LogLine {
   readonly msg: string;
   readonly module?: string;
   readonly address?: string;
+  readonly service?: string;
   readonly interface?: string;
   readonly from?: string;
   readonly to?: string;

@@ -1,6 +1,7 @@
 // Builds small real networks from namespaces, veth pairs and bridges with iproute2, and always takes them down again:
 // by close(), at the end of the process, on SIGINT and SIGTERM, and by a later run's sweep after a crash.
 import { ArpeggioError } from '../errors.js';
+import { closeAtEnd, isClosed } from './clean_up.js';
 import type { CommandResult } from './command.js';
 import { Host } from './host.js';
 import { batch, execIn, setSysctls } from './namespace.js';
@@ -20,31 +21,6 @@ const NO_IPV6 = { 'net.ipv6.conf.default.disable_ipv6': '1' };
 /** BR_STATE_* of linux/if_bridge.h. */
 const PORT_STATES = { disabled: 0, forwarding: 3 } as const;
 
-const open = new Set<Network>();
-let signalsAttached = false;
-
-function closeAll(): void {
-  for (const network of open) network.close();
-}
-
-function onSignal(signal: NodeJS.Signals): void {
-  closeAll();
-  // Die of the signal, so that our parent sees what happened.
-  detachSignals();
-  process.kill(process.pid, signal);
-}
-
-function attachSignals(): void {
-  if (signalsAttached) return;
-  signalsAttached = true;
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal).on('exit', closeAll);
-}
-
-function detachSignals(): void {
-  signalsAttached = false;
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal).off('exit', closeAll);
-}
-
 interface End {
   readonly name: string;
   readonly namespace: string;
@@ -62,6 +38,7 @@ function cable(near: End, far: End): string {
 export class Network {
   private readonly hosts = new Map<string, Host>();
   private ports = 0;
+  private isOpen = true;
 
   private constructor(
     private readonly record: RunRecord,
@@ -76,8 +53,7 @@ export class Network {
     sweep();
     const record = new RunRecord([...spec.switches, ...spec.hosts].map(({ name }) => name));
     const network = new Network(record, spec);
-    open.add(network);
-    attachSignals();
+    closeAtEnd(network);
     try {
       await network.build();
     } catch (error) {
@@ -136,8 +112,9 @@ export class Network {
 
   /** Ends the network's processes and removes every trace of it. A second call does nothing. */
   close(): void {
-    if (!open.delete(this)) return;
-    if (open.size === 0) detachSignals();
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    isClosed(this);
     this.record.remove();
   }
 

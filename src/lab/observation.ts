@@ -1,6 +1,6 @@
 // What clients see while something happens to the nodes.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Cluster } from './cluster.js';
+import type { LabClient } from './client.js';
 import { monotonicMs } from './monotonic.js';
 import type { StreamReport } from './programs/protocol.js';
 
@@ -57,7 +57,7 @@ export class Observation {
 
 /** Lets something happen, and looks on for `afterMs` more. The clients are sending. */
 export async function observe(
-  cluster: Cluster,
+  { clients }: { readonly clients: readonly LabClient[] },
   event: () => Promise<unknown>,
   afterMs: number = AFTER_MS,
 ): Promise<Observation> {
@@ -67,7 +67,7 @@ export async function observe(
   await delay(afterMs);
   const to = monotonicMs();
   const seen = await Promise.all(
-    cluster.clients.map(async (client) => [client.name, await client.reports(atMs - LEAD_MS, to)] as const),
+    clients.map(async (client) => [client.name, await client.reports(atMs - LEAD_MS, to)] as const),
   );
   return new Observation(atMs, Object.fromEntries(seen));
 }

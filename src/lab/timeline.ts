@@ -61,7 +61,7 @@ const SGR: Readonly<Record<Tone | 'bold', string>> = {
   bold: '\x1b[1m',
 };
 const RESET = '\x1b[0m';
-const ACTOR_WIDTH = 9;
+const ACTOR_WIDTH = 10;
 
 /** Lines for people. */
 export class TextTimeline implements Timeline {

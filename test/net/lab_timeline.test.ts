@@ -27,9 +27,9 @@ test('lines for people: time, actor, what happened; a table in the end', () => {
     [
       '',
       'one',
-      '  0.012 s  client-1   asks',
-      '  1.234 s  held       short: 3 ms',
-      '  1.234 s  FAILED     somewhat longer: 4 of 5 lost',
+      '  0.012 s  client-1    asks',
+      '  1.234 s  held        short: 3 ms',
+      '  1.234 s  FAILED      somewhat longer: 4 of 5 lost',
       '',
       'Summary',
       '  one',

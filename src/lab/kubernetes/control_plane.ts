@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArpeggioError } from '../../errors.js';
+import { type Closable, closeAtEnd, isClosed } from '../clean_up.js';
 import { type CommandResult, runCommand } from '../command.js';
 import { type AuditEvent, readAudit } from './audit.js';
 import { Background } from './background.js';
@@ -38,8 +39,8 @@ const AUDIT_POLICY = {
 
 const DIRECTORY = 'arpeggio-cluster-';
 
-/** Removes what killed processes left; theirs have died with them. */
-function sweep(): void {
+/** Removes the files that killed processes left; theirs have died with them. */
+export function sweepFiles(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = name.startsWith(DIRECTORY) ? /^(\d+)-/.exec(name.slice(DIRECTORY.length))?.[1] : undefined;
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
@@ -48,6 +49,34 @@ function sweep(): void {
     } catch {
       // Somebody else's, who will sweep it.
     }
+  }
+}
+
+/** Its processes and files: gone when it is closed, however this process ends. */
+class Belongings implements Closable {
+  readonly parts: Background[] = [];
+  readonly directory = mkdtempSync(join(tmpdir(), `${DIRECTORY}${process.pid}-`));
+
+  constructor() {
+    closeAtEnd(this);
+  }
+
+  start(name: string, argv: readonly string[]): Background {
+    const part = new Background(name, argv, join(this.directory, `${name}.log`));
+    this.parts.push(part);
+    return part;
+  }
+
+  close(): void {
+    isClosed(this);
+    for (const part of this.parts) part.signal('SIGKILL');
+    // A process that dies may be writing still.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.parts.map((part) => part.stop('SIGKILL')));
+    this.close();
   }
 }
 
@@ -64,53 +93,42 @@ function freePort(): Promise<number> {
 export class ControlPlane {
   /** As admin. */
   readonly api: LabApi;
-  private readonly parts: Background[] = [];
-  private apiServer: Background;
 
   private constructor(
     readonly program: string,
-    /** For further files, too; removed by {@link stop}. */
-    readonly directory: string,
+    private readonly belongings: Belongings,
     private readonly tokens: Readonly<Record<User, string>>,
     /** Where the API server listens: 127.0.0.1 and a port. */
     readonly address: string,
     readonly ca: string,
-    etcd: Background,
-    apiServer: Background,
+    private apiServer: Background,
     private readonly apiArgv: readonly string[],
     readonly etcdUrl: string,
   ) {
-    this.parts.push(etcd);
-    this.apiServer = apiServer;
     this.api = new LabApi(this.server, ca, tokens.admin);
   }
 
   /** Starts everything and waits until the API server is ready, some seconds. */
   static async start(program: string, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-    sweep();
-    const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY}${process.pid}-`));
-    const started: Background[] = [];
+    sweepFiles();
+    const belongings = new Belongings();
     try {
-      return await ControlPlane.startIn(directory, program, options, started);
+      return await ControlPlane.startWith(belongings, program, options);
     } catch (error) {
-      await Promise.all(started.map((part) => part.stop('SIGKILL')));
-      rmSync(directory, { recursive: true, force: true });
+      await belongings.stop();
       throw error;
     }
   }
 
-  private static async startIn(
-    directory: string,
+  private static async startWith(
+    belongings: Belongings,
     program: string,
     { controllers = [], apiFlags = [] }: ControlPlaneOptions,
-    started: Background[],
   ): Promise<ControlPlane> {
-    const path = (name: string) => join(directory, name);
+    const path = (name: string) => join(belongings.directory, name);
     const [clientPort, peerPort, apiPort] = await Promise.all([freePort(), freePort(), freePort()]);
     const etcdUrl = `http://127.0.0.1:${clientPort}`;
-    const etcdArgv = [program, 'etcd', path('etcd'), etcdUrl, `http://127.0.0.1:${peerPort}`];
-    const etcd = new Background('etcd', etcdArgv, path('etcd.log'));
-    started.push(etcd);
+    belongings.start('etcd', [program, 'etcd', path('etcd'), etcdUrl, `http://127.0.0.1:${peerPort}`]);
 
     const tokens = Object.fromEntries(
       Object.keys(USERS).map((user) => [user, randomBytes(16).toString('hex')]),
@@ -149,8 +167,7 @@ export class ControlPlane {
       `--audit-log-path=${path('audit.log')}`,
       ...apiFlags,
     ];
-    const apiServer = new Background('kube-apiserver', apiArgv, path('kube-apiserver.log'));
-    started.push(apiServer);
+    const apiServer = belongings.start('kube-apiserver', apiArgv);
     const certificate = join(path('certificates'), 'apiserver.crt');
     await apiServer.until('a certificate', async () => existsSync(certificate), READY_TIMEOUT_MS);
     // Written in one go, but perhaps not yet when we look.
@@ -161,10 +178,15 @@ export class ControlPlane {
     );
     const ca = readFileSync(certificate, 'utf8');
     const address = `127.0.0.1:${apiPort}`;
-    const control = new ControlPlane(program, directory, tokens, address, ca, etcd, apiServer, apiArgv, etcdUrl);
+    const control = new ControlPlane(program, belongings, tokens, address, ca, apiServer, apiArgv, etcdUrl);
     await control.ready();
-    if (controllers.length > 0) started.push(control.startControllers(controllers));
+    if (controllers.length > 0) control.startControllers(controllers);
     return control;
+  }
+
+  /** For further files, too; removed by {@link stop}. */
+  get directory(): string {
+    return this.belongings.directory;
   }
 
   get server(): string {
@@ -226,7 +248,7 @@ export class ControlPlane {
 
   /** Starts it again, with the same certificate at the same address, and waits until it is ready. */
   async startApi(): Promise<void> {
-    this.apiServer = new Background('kube-apiserver', this.apiArgv, join(this.directory, 'kube-apiserver.log'));
+    this.apiServer = this.belongings.start('kube-apiserver', this.apiArgv);
     await this.ready();
   }
 
@@ -249,8 +271,7 @@ export class ControlPlane {
   /** Ends every process and removes the files. */
   async stop(): Promise<void> {
     this.api.close();
-    await Promise.all([this.apiServer, ...this.parts].map((part) => part.stop('SIGKILL')));
-    rmSync(this.directory, { recursive: true, force: true });
+    await this.belongings.stop();
   }
 
   private async ready(): Promise<void> {
@@ -258,7 +279,7 @@ export class ControlPlane {
     await this.apiServer.until('readiness', isReady, READY_TIMEOUT_MS);
   }
 
-  private startControllers(controllers: readonly string[]): Background {
+  private startControllers(controllers: readonly string[]): void {
     const argv = [
       this.program,
       'kube-controller-manager',
@@ -268,9 +289,6 @@ export class ControlPlane {
       '--secure-port=0',
       `--service-account-private-key-file=${join(this.directory, 'sa.key')}`,
     ];
-    const log = join(this.directory, 'kube-controller-manager.log');
-    const manager = new Background('kube-controller-manager', argv, log);
-    this.parts.push(manager);
-    return manager;
+    this.belongings.start('kube-controller-manager', argv);
   }
 }

@@ -9,6 +9,8 @@ export const SWITCHES = ['switch-1', 'switch-2'] as const;
 export const NODES = { 'node-a': 'switch-1', 'node-b': 'switch-1', 'node-c': 'switch-2' } as const;
 export type NodeName = keyof typeof NODES;
 export const NODE_NAMES = Object.keys(NODES) as NodeName[];
+/** Where the two replicas of the controller run. */
+export const CONTROLLER_NODES: readonly NodeName[] = ['node-a', 'node-b'];
 export const CLIENT_NAMES = ['client-1', 'client-2'] as const;
 
 /** A pod's name says its node. */

@@ -3,12 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ArpeggioError } from '../../errors.js';
+import type { LogLine } from '../arpeggio_node.js';
 import { monotonicMs } from '../monotonic.js';
 import type { Bed } from './bed.js';
 import type { ApiObject } from './lab_api.js';
 import { Manifests, NAMESPACE } from './manifests.js';
 import { PodProcess, type PodProcessOptions } from './pod_process.js';
-import { NODE_NAMES, type NodeName, POOL } from './stage.js';
+import { CONTROLLER_NODES, NODE_NAMES, type NodeName, POOL } from './stage.js';
 
 const SETTLE_TIMEOUT_MS = 20_000;
 /** Two looks at the speakers that far apart must agree. */
@@ -23,10 +24,12 @@ export interface ArpeggioOptions {
   readonly controllerArgs?: readonly string[];
   /** Nodes with a speaker from the beginning; default all. */
   readonly speakers?: readonly NodeName[];
-  /** Nodes with a controller from the beginning; default node-a and node-b. */
+  /** Nodes with a controller from the beginning; default {@link CONTROLLER_NODES}. */
   readonly controllers?: readonly NodeName[];
   /** Applied before anything starts; default a pool of both families and an advertisement for it. */
   readonly configuration?: readonly ApiObject[];
+  /** @param pod such as "arpeggio-speaker-node-a" */
+  readonly onLog?: (pod: string, line: LogLine) => void;
 }
 
 export function pool(name: string, addresses: readonly string[] = POOL, spec: object = {}): ApiObject {
@@ -57,14 +60,16 @@ export class Arpeggio {
       await bed.api.eventually(`${object.kind} is known`, () => bed.api.apply(object));
     }
     const arpeggio = new Arpeggio(bed, manifests);
-    const { speakers = NODE_NAMES, controllers = ['node-a', 'node-b'] } = options;
+    const { speakers = NODE_NAMES, controllers = CONTROLLER_NODES } = options;
     for (const node of NODE_NAMES) {
-      arpeggio.speakers.set(
-        node,
-        arpeggio.pod('DaemonSet', 'arpeggio-speaker', node, { args: options.speakerArgs ?? [] }),
-      );
-      const args = options.controllerArgs ?? [];
-      arpeggio.controllers.set(node, arpeggio.pod('Deployment', 'arpeggio-controller', node, { args }));
+      const { speakerArgs = [], controllerArgs = [], onLog = () => {} } = options;
+      const plan = (name: string, args: readonly string[]): PodProcessOptions => ({
+        args,
+        onLog: (line) => onLog(`${name}-${node}`, line),
+      });
+      const [speaker, controller] = ['arpeggio-speaker', 'arpeggio-controller'];
+      arpeggio.speakers.set(node, arpeggio.pod('DaemonSet', speaker, node, plan(speaker, speakerArgs)));
+      arpeggio.controllers.set(node, arpeggio.pod('Deployment', controller, node, plan(controller, controllerArgs)));
     }
     for (const node of speakers) await arpeggio.speaker(node).start();
     for (const node of controllers) await arpeggio.controller(node).start();

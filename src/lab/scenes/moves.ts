@@ -3,11 +3,12 @@ import type { ArpeggioNode, NodeStatus } from '../arpeggio_node.js';
 import type { Owners } from '../cluster.js';
 import type { Lab } from '../lab.js';
 import { type Observation, observe } from '../observation.js';
+import type { Story } from '../story.js';
 
 /** How long an address may be without an answer when its node is lost. */
 export const OUTAGE_LIMIT_MS = 250;
 
-const lossOf = ({ lost, sent }: Observation) => `${lost} of ${sent} packets lost`;
+export const lossOf = ({ lost, sent }: Observation) => `${lost} of ${sent} packets lost`;
 
 /** The node that owns the most, of those wanted. */
 export function busiest(lab: Lab, owners: Owners, wanted: (node: ArpeggioNode) => boolean = () => true): string {
@@ -26,7 +27,8 @@ function sawMove(observation: Observation, before: Owners, after: Owners): boole
   );
 }
 
-function expectOutage(lab: Lab, observation: Observation, limitMs: number): void {
+/** @param limitMs of each client; 0: it may not lose a packet */
+export function expectOutage(lab: Story, observation: Observation, limitMs: number): void {
   for (const { name } of lab.clients) {
     const mine = observation.of(name);
     if (limitMs === 0) lab.expect(`${name} loses nothing`, mine.sent > 0 && mine.lost === 0, lossOf(mine));

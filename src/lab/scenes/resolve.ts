@@ -2,6 +2,7 @@ import type { ArpeggioNode } from '../arpeggio_node.js';
 import type { LabClient } from '../client.js';
 import type { Lab, Scene } from '../lab.js';
 import { WEB } from '../stage.js';
+import type { Story } from '../story.js';
 
 const MAC = /\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/gi;
 const PROGRAM_TIMEOUT_MS = 4000;
@@ -31,12 +32,13 @@ async function expectPing(lab: Lab, client: LabClient, address: string): Promise
   lab.expect(`${client.name}: ping ${address}`, code === 0, time ?? `exit code ${code}`);
 }
 
-async function expectResolver(
-  lab: Lab,
+/** arping or ndisc6, which ask everybody: one host may answer. */
+export async function expectResolver(
+  lab: Story,
   client: LabClient,
   argv: readonly string[],
   address: string,
-  owner: ArpeggioNode,
+  owner: { readonly name: string; readonly mac: string },
 ): Promise<void> {
   const { stdout } = await client.host.exec(argv, { allowFailure: true, timeoutMs: PROGRAM_TIMEOUT_MS });
   const macs = macsIn(stdout);

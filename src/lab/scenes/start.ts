@@ -1,20 +1,19 @@
-import type { ArpeggioNode } from '../arpeggio_node.js';
+import type { NodeStatus } from '../arpeggio_node.js';
 import type { Owners } from '../cluster.js';
-import type { Lab, Scene } from '../lab.js';
+import type { Scene } from '../lab.js';
 import { monotonicMs } from '../monotonic.js';
-import { FIRST_SERVICES } from '../stage.js';
+import { FIRST_SERVICES, NODE_NAMES } from '../stage.js';
 import { expectClaimed } from './claim.js';
 
 const HEARD_TIMEOUT_MS = 10_000;
 
 /** Which node has how many addresses: "node-a 2, node-b 2, node-c 2". */
-export function shares(lab: Lab, owners: Owners): string {
-  return lab.nodes
-    .map(({ name }) => `${name} ${Object.values(owners).filter((owner) => owner === name).length}`)
-    .join(', ');
+export function shares(nodes: readonly string[], owners: Owners): string {
+  return nodes.map((name) => `${name} ${Object.values(owners).filter((owner) => owner === name).length}`).join(', ');
 }
 
-async function hearEachOther(nodes: readonly ArpeggioNode[]): Promise<boolean> {
+/** Whether all are ready, and hear all others in both directions. */
+export async function hearEachOther(nodes: readonly { status(): Promise<NodeStatus> }[]): Promise<boolean> {
   for (const node of nodes) {
     const status = await node.status().catch(() => null);
     const heard = status?.peers.filter(({ link, state }) => link === 'two-way' && state === 'ready').length ?? 0;
@@ -45,7 +44,7 @@ export const start: Scene = {
     await expectClaimed(lab, client, addresses, since);
     const owners = await cluster.settled();
     const counts = nodes.map(({ name }) => Object.values(owners).filter((owner) => owner === name).length);
-    lab.expect('each node has as many as the others', new Set(counts).size === 1, shares(lab, owners));
+    lab.expect('each node has as many as the others', new Set(counts).size === 1, shares(NODE_NAMES, owners));
     const states = await Promise.all(nodes.map(async (node) => (await node.status()).state));
     lab.expect(
       'every node says that it is ready',
