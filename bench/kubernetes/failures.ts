@@ -29,6 +29,7 @@ async function links(scene: Scene, addresses: readonly string[], note: Note): Pr
     const { node, owned } = scene.busiest(await arpeggio.settled(addresses));
     const gone = await scene.during(owned, () => down(node), AFTER_MS);
     note(kind === 'link' ? 'linkDown' : 'portDisabled', gone.outageMs);
+    note('gone', gone.outageMs);
     const before = await arpeggio.ownersWithout(node, addresses);
     const back = await scene.during(owned, () => up(node), RETURN_MS);
     note(kind === 'link' ? 'linkBack' : 'portBack', back.overlapMs);

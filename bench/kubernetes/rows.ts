@@ -6,7 +6,7 @@ export interface RowInfo {
   readonly metallb: string;
   readonly goal: string;
   /** What the goal is compared with. */
-  readonly judged: 'median' | 'max';
+  readonly judged: 'median' | 'p99' | 'max';
   /** The goal is met up to here; null: nothing is demanded. */
   readonly limit: number | null;
 }
@@ -65,6 +65,27 @@ export const ROWS = {
     limit: 0.35,
   },
   restLeader: { title: '... and by the leading controller', metallb: '0', goal: '-', judged: 'max', limit: null },
+  restWrites1000: {
+    title: 'at rest, 1,000 services: writes/s by speakers',
+    metallb: '-',
+    goal: '<= 0.3 (nodes/10)',
+    judged: 'max',
+    limit: 0.35,
+  },
+  movedRecords: {
+    title: 'its owner gone: writes of ownership records per moved address',
+    metallb: '-',
+    goal: '<= 1',
+    judged: 'max',
+    limit: 1,
+  },
+  movedWrites: {
+    title: '... of anything, with status and event of the service',
+    metallb: '-',
+    goal: '-',
+    judged: 'max',
+    limit: null,
+  },
   linkDown: { title: "owner's link down: outage, ms", metallb: '5350/5235/5865', ...OUTAGE },
   linkBack: {
     title: 'link back: two nodes answer for, ms',
@@ -80,6 +101,13 @@ export const ROWS = {
     goal: '<= 50',
     judged: 'max',
     limit: 50,
+  },
+  gone: {
+    title: 'both ways to be gone: outage, 99th percentile, ms',
+    metallb: 'at most 7510',
+    goal: '<= 200',
+    judged: 'p99',
+    limit: 200,
   },
   linkReturned: {
     title: 'addresses moved by these returns',
@@ -130,6 +158,41 @@ export const ROWS = {
   },
   restartChanged: { title: '... addresses of services changed', metallb: '0', goal: '0', judged: 'max', limit: 0 },
   memory: { title: 'speaker with 2,000 services: RSS, MB', metallb: '-', goal: '<= 100', judged: 'max', limit: 100 },
+  scaleMemory: {
+    title: 'speaker with 10,000 services, 100 nodes: RSS, MB',
+    metallb: '-',
+    goal: '<= 120',
+    judged: 'max',
+    limit: 120,
+  },
+  scaleReady: {
+    title: '... knows them all after its start, ms',
+    metallb: '-',
+    goal: '<= 10,000',
+    judged: 'max',
+    limit: 10_000,
+  },
+  flapUnchanged: {
+    title: '... CPU of an endpoint flap without consequence, with 10 services = 1',
+    metallb: '-',
+    goal: '<= 2',
+    judged: 'max',
+    limit: 2,
+  },
+  flapTold: {
+    title: '... of one that changes who may announce it',
+    metallb: '-',
+    goal: '<= 2',
+    judged: 'max',
+    limit: 2,
+  },
+  flapVanished: {
+    title: '... of the only endpoint of a service that the node announces',
+    metallb: '-',
+    goal: '-',
+    judged: 'max',
+    limit: null,
+  },
 } as const satisfies Record<string, RowInfo>;
 
 export type RowName = keyof typeof ROWS;

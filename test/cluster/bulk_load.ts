@@ -14,9 +14,13 @@ export interface Stored {
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-export async function bulkLoad(etcdUrl: string, stored: readonly Stored[]): Promise<void> {
-  for (let start = 0; start < stored.length; start += BATCH) {
-    const puts = stored.slice(start, start + BATCH).map(({ key, object }) => ({
+/**
+ * @param batch how many are written together. They have one resourceVersion then, as objects never have otherwise: a watch that is
+ *   broken off among them goes on behind them. Where somebody watches meanwhile it has to be 1.
+ */
+export async function bulkLoad(etcdUrl: string, stored: readonly Stored[], batch = BATCH): Promise<void> {
+  for (let start = 0; start < stored.length; start += batch) {
+    const puts = stored.slice(start, start + batch).map(({ key, object }) => ({
       requestPut: { key: base64(key), value: base64(JSON.stringify(object)) },
     }));
     const body = JSON.stringify({ success: puts });
