@@ -1,4 +1,4 @@
-// npm run bench:kubernetes [-- --quick] [--repetitions N] [--only failures,creation,burst,many]: what MetalLB's users notice on
+// npm run bench:kubernetes [-- --quick] [--repetitions N] [--only failures,creation,burst,many,scale]: what MetalLB's users notice on
 // a real control plane with a real kube-proxy. See bench/README.md, whose part a full run writes.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,11 +12,13 @@ import { BULK_POOL, bulkInterface, burst, created, fill, memory, restart, spread
 import { failures, type Note } from './kubernetes/failures.js';
 import { type KubernetesResults, readme, table } from './kubernetes/report.js';
 import { ROWS, type RowName, type Samples } from './kubernetes/rows.js';
+import { scale } from './kubernetes/scale.js';
 import { Scene } from './kubernetes/scene.js';
+import { writesOf } from './kubernetes/writes.js';
 import { CACHE, commandLine, commit, cpuModel, ROOT, shortError } from './machine.js';
 import { withSection } from './sections.js';
 
-const PARTS = ['failures', 'creation', 'burst', 'many'] as const;
+const PARTS = ['failures', 'creation', 'burst', 'many', 'scale'] as const;
 type Part = (typeof PARTS)[number];
 
 const { values: options } = parseArgs({
@@ -90,7 +92,9 @@ async function main(): Promise<void> {
   const times = options.quick ? 2 : 5;
   for (let repetition = 1; repetition <= repetitions; repetition += 1) {
     if (parts.includes('failures'))
-      await onBed(`failures, ${repetition} of ${repetitions}`, [], (scene) => failures(scene, note));
+      await onBed(`failures, ${repetition} of ${repetitions}`, [], (scene) =>
+        failures(scene, options.quick ? 1 : 3, note),
+      );
     if (parts.includes('creation'))
       await onBed(`creation, ${repetition} of ${repetitions}`, [], async (scene) => {
         await created(scene, 'created', times, note);
@@ -107,11 +111,15 @@ async function main(): Promise<void> {
       await burst(scene, note);
       await created(scene, 'created200', times, note);
       if (!parts.includes('many')) return;
+      say('1,000 services');
+      const thousand = await fill(scene, 200, 1000);
+      await writesOf(scene, thousand, note);
       say('2,000 services');
-      await scene.arpeggio.settled(await fill(scene, 200, 2000), 120_000);
+      await scene.arpeggio.settled(await fill(scene, 1000, 2000), 120_000);
       await created(scene, 'created2000', times, note);
       memory(scene, note);
     });
+  if (parts.includes('scale')) await attempt('10,000 services, 100 nodes', () => scale(controlPlane(), note));
 
   const results: KubernetesResults = {
     command: commandLine('bench:kubernetes'),

@@ -94,11 +94,11 @@ async function local(scene: Scene, note: Note): Promise<void> {
   await scene.remove('local');
 }
 
-/** All of it once. */
-export async function failures(scene: Scene, note: Note): Promise<void> {
+/** All of it once, the links `cuts` times. */
+export async function failures(scene: Scene, cuts: number, note: Note): Promise<void> {
   for (const [index, name] of WATCHED.entries()) await scene.create(name, addressesOf(index));
   const addresses = WATCHED.flatMap((_, index) => addressesOf(index));
-  await links(scene, addresses, note);
+  for (let cut = 0; cut < cuts; cut += 1) await links(scene, addresses, note);
   await speakers(scene, addresses, note);
   await local(scene, note);
   await scene.remove(...WATCHED);

@@ -103,7 +103,7 @@ export const ROWS = {
     limit: 50,
   },
   gone: {
-    title: 'both ways to be gone: outage, 99th percentile, ms',
+    title: 'both ways to be gone: outage, p99, ms',
     metallb: 'at most 7510',
     goal: '<= 200',
     judged: 'p99',
