@@ -35,8 +35,9 @@ export class KeyWatch {
     }
   }
 
+  /** Reads once more: the file may have changed since its keys were taken. */
   start(): void {
-    this.#refresh();
+    this.reload();
   }
 
   reload(): void {

@@ -39,7 +39,9 @@ export function labelValue(text: string): string {
 }
 
 function fit(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - HASH_DIGITS - 1)}-${hash(text)}`;
+  if (text.length <= most) return text;
+  // Of the labels of a name each ends in a letter or digit, and none begins with "-".
+  return `${text.slice(0, most - HASH_DIGITS - 1).replace(/[^A-Za-z0-9]+$/, '')}-${hash(text)}`;
 }
 
 function hash(text: string): string {

@@ -4,7 +4,7 @@ import { parseAddress } from '../../src/net/address.js';
 import { l2StatusName, labelValue, ownerLeaseName, sessionLeaseName } from '../../src/records/names.js';
 import { isOlder } from '../../src/records/resource_version.js';
 
-const RFC1123 = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const RFC1123 = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 test('every address has a Lease name of its own that the API server takes', () => {
   const addresses = ['192.0.2.10', '2001:db8::10', '2001:db8::', '::1', '2001:db8::1:0', '1:0:0:1::'].map(parseAddress);
@@ -25,6 +25,8 @@ test('names that are too long are cut and told apart', () => {
   assert.ok(name.length <= 253);
   assert.match(name, RFC1123);
   assert.notEqual(name, sessionLeaseName(`${long.slice(1)}b`));
+  const cutAtDot = `${'a'.repeat(253 - 11 - 'arpeggio-node-'.length - 1)}.${'b'.repeat(20)}`;
+  assert.match(sessionLeaseName(cutAtDot), RFC1123);
   assert.equal(labelValue('host-a'), 'host-a');
   assert.equal(labelValue(long).length, 63);
   assert.notEqual(labelValue(long), labelValue(`${long}a`));
