@@ -4,7 +4,7 @@ import { serviceRequest } from '../metallb/annotations.js';
 import { poolOf } from '../metallb/configuration.js';
 import { matchesAny } from '../metallb/selector.js';
 import type { Advertisement } from '../metallb/types.js';
-import type { Address } from '../net/address.js';
+import { type Address, familyOf } from '../net/address.js';
 import { addressesOf } from './addresses.js';
 import { type Part, Selection } from './selection.js';
 import type { Announcement, ClusterView, RefusalCode } from './types.js';
@@ -32,12 +32,29 @@ export function announcementOf(service: Service, slices: readonly EndpointSlice[
     return nobody('shared-address-with-service-selector');
   const { eligible } = selection;
   if (service.externalTrafficPolicy === 'Local') {
-    const local = selection.among(new Set(slices.flatMap(({ nodes }) => nodes)));
+    const local = localPart(slices, addresses, selection);
     if (local !== selection) return new LocalAnnouncement(service.key, addresses, local, selection);
   }
   if (eligible.length === 0) return { ...nobody(common(selection.refused)), refused: selection.refused };
   const desired = { name: service.key, addresses, ...selection.terms };
   return { addresses, eligible, refused: selection.refused, reason: null, advertisements, desired };
+}
+
+/**
+ * Where endpoints serve: all families of the service, if there is such a node, else any. The slices of two families change one
+ * after the other, and what is sent to a node without an endpoint of the family is lost.
+ */
+function localPart(slices: readonly EndpointSlice[], addresses: readonly Address[], selection: Selection): Part {
+  const all = new Set(slices.flatMap(({ nodes }) => nodes));
+  if (addresses.length > 1) {
+    const families = [...new Set(addresses.map(familyOf))].map((family) => {
+      return new Set(slices.flatMap((slice) => (slice.family === family ? slice.nodes : NOBODY)));
+    });
+    const served = families.filter(({ size }) => size > 0);
+    const best = selection.among(new Set([...all].filter((node) => served.every((nodes) => nodes.has(node)))));
+    if (best.eligible.length > 0) return best;
+  }
+  return selection.among(all);
 }
 
 /**

@@ -81,7 +81,7 @@ export function projectService(raw: unknown): Projected<Service> | null {
 /** null also for a slice that belongs to no Service. */
 export function projectEndpointSlice(raw: unknown): Projected<EndpointSlice> | null {
   const key = rawKey(raw);
-  const { metadata, endpoints } = object(raw);
+  const { metadata, endpoints, addressType } = object(raw);
   const name = object(object(metadata).labels)[SERVICE_OF_SLICE];
   if (key === null || typeof name !== 'string' || name === '') return null;
   const namespace = text(object(metadata).namespace, '');
@@ -89,7 +89,8 @@ export function projectEndpointSlice(raw: unknown): Projected<EndpointSlice> | n
   const nodes = new Set<string>();
   for (const { nodeName } of serving) if (typeof nodeName === 'string' && nodeName) nodes.add(shared(nodeName));
   const service = namespace ? `${namespace}/${name}` : name;
-  return { key, value: { key, service, active: serving.length > 0, nodes: list([...nodes].sort()) } };
+  const family = addressType === 'IPv4' ? 'ipv4' : addressType === 'IPv6' ? 'ipv6' : null;
+  return { key, value: { key, service, family, active: serving.length > 0, nodes: list([...nodes].sort()) } };
 }
 
 /** EndpointConditions: unset ready is to be read as true; a terminating endpoint may serve without being ready. */

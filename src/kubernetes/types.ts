@@ -1,5 +1,7 @@
 // What is read of the Kubernetes API: objects projected to the fields in use, and how changes arrive.
 
+import type { Family } from '../net/address.js';
+
 /** "namespace/name"; of what has no namespace, "name". */
 export type ObjectKey = string;
 
@@ -45,6 +47,8 @@ export interface EndpointSlice {
   readonly key: ObjectKey;
   /** Key of the Service that it belongs to, by the label kubernetes.io/service-name. */
   readonly service: ObjectKey;
+  /** addressType; null: neither. */
+  readonly family: Family | null;
   /** Whether any endpoint serves. */
   readonly active: boolean;
   /** Names of the nodes with an endpoint that serves; sorted, none twice. */

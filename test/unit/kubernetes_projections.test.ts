@@ -73,7 +73,7 @@ test('a Service with nothing, a headless one, and one of an old API server', () 
 
 test('an EndpointSlice: who serves, and where', () => {
   const slice = (endpoints: unknown, labels: object = { 'kubernetes.io/service-name': 'web' }) =>
-    projectEndpointSlice({ metadata: { name: 'web-abc', namespace: 'shop', labels }, endpoints });
+    projectEndpointSlice({ metadata: { name: 'web-abc', namespace: 'shop', labels }, addressType: 'IPv6', endpoints });
   const on = (nodeName: string, conditions?: object) => ({ addresses: ['10.1.0.1'], nodeName, conditions });
   const { key, value } = slice([
     on('n3', { ready: true }),
@@ -85,7 +85,7 @@ test('an EndpointSlice: who serves, and where', () => {
     on('n6', { ready: null }),
   ])!;
   assert.equal(key, 'shop/web-abc');
-  assert.deepEqual(value, { key, service: 'shop/web', active: true, nodes: ['n1', 'n2', 'n3', 'n6'] });
+  assert.deepEqual(value, { key, service: 'shop/web', family: 'ipv6', active: true, nodes: ['n1', 'n2', 'n3', 'n6'] });
   assert.deepEqual([slice(null)?.value.active, slice([on('n1', { ready: false })])?.value.active], [false, false]);
   const nowhere = slice([{ addresses: ['10.1.0.1'] }])?.value;
   assert.deepEqual([nowhere?.active, nowhere?.nodes], [true, []], 'it serves, though nobody knows where');

@@ -42,10 +42,14 @@ export function rawService(name: string, sample: ServiceSample = {}): object {
 }
 
 /** One endpoint on each node. */
-export function rawSlice(service: string, nodes: readonly string[], { suffix = 'x', ready = true } = {}): object {
+export function rawSlice(
+  service: string,
+  nodes: readonly string[],
+  { suffix = 'x', ready = true, family = 'IPv4' } = {},
+): object {
   return {
     metadata: metadata(`${service}-${suffix}`, 'default', { 'kubernetes.io/service-name': service }),
-    addressType: 'IPv4',
+    addressType: family,
     endpoints: nodes.map((nodeName, index) => ({
       nodeName,
       addresses: [`10.0.0.${index + 1}`],
