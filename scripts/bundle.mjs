@@ -77,10 +77,12 @@ export async function bundleCommandLine() {
   });
 }
 
-/** Who asks where its module is gets the answer that it had before it was put into a file of `folder`. */
+/** Who asks by import.meta.url where its module is gets the answer that it had before it was put into a file of `folder`. */
 function keepPlaces(build, folder) {
   build.onLoad({ filter: /\.[cm]?js$/ }, async ({ path }) => {
     const text = await readFile(path, 'utf8');
+    if (/\bimport\.meta\.(dirname|filename)\b/.test(text) && !path.includes('/node_modules/'))
+      throw new Error(`${path}: import.meta.dirname would be that of the bundle; use import.meta.url`);
     // Maps of packages name sources that they come without.
     if (path.includes('/node_modules/')) return { contents: text.replaceAll(/^\/\/# sourceMappingURL=.*$/gm, '') };
     const place = `new URL(${JSON.stringify(relative(folder, path))},import.meta.url).href`;

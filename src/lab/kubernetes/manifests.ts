@@ -2,13 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { ArpeggioError } from '../../errors.js';
 import type { ControlPlane } from './control_plane.js';
 import type { ApiObject } from './lab_api.js';
 
 // Compiled, this file is four directories below the root.
-const BASE = join(import.meta.dirname, '../../../../deploy/base');
+const BASE = fileURLToPath(new URL('../../../../deploy/base', import.meta.url));
 export const NAMESPACE = 'metallb-system';
 
 export class Manifests {

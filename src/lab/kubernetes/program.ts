@@ -4,11 +4,12 @@ import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:f
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { ArpeggioError } from '../../errors.js';
 import { runCommand, toolEnvironment } from '../command.js';
 
 // Compiled, this file is four directories below the root.
-const ROOT = join(import.meta.dirname, '../../../..');
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 /** Programs that the cluster and its clients use, and the packages that bring them. */
 const TOOLS = { nft: 'nftables', curl: 'curl' };
 const VARIABLE = 'ARPEGGIO_CONTROL_PLANE';
