@@ -274,20 +274,44 @@ test('a wrong configuration at the start: the one that was saved is in force', (
   assert.equal(state.configurationInForce, 'last-good');
 });
 
-test('when all nodes are lost at once, so are the endpoints: nothing is withdrawn until a node is back', () => {
+test('when all nodes are lost at once, so are the endpoints: nothing is withdrawn until the nodes had time to come back', () => {
   const state = settled(['web', 'api']);
   const lost = (ready: boolean) => nodes(...ALL.map((name) => rawNode(name, { ready })));
   state.applyNodes(lost(false));
   state.applyEndpointSlices(slices(rawSlice('web', ['node-a'], { ready: false }), rawSlice('api', [])));
-  assert.deepEqual(updatesOf(state), [{ type: 'last-resort', nodes: ALL }]);
+  assert.deepEqual(state.settle(1_000).updates, [{ type: 'last-resort', nodes: ALL }]);
+  assert.equal(state.dueMs, null);
   assert.ok(state.announcements.get('default/web')?.desired);
-  // One has really gone.
-  state.applyEndpointSlices(slices(rawSlice('web', ['node-a'])));
   state.applyNodes(lost(true));
-  assert.deepEqual(updatesOf(state), [
-    { type: 'last-resort', nodes: [] },
-    { type: 'services', changed: [], removed: ['default/api'] },
-  ]);
+  assert.deepEqual(state.settle(2_000).updates, [{ type: 'last-resort', nodes: [] }]);
+  assert.equal(state.dueMs, 32_000);
+  // The pods of one are back; one has really gone.
+  state.applyEndpointSlices(slices(rawSlice('web', ['node-a'])));
+  assert.deepEqual(state.settle(31_999).updates, []);
+  assert.deepEqual(state.settle(32_000).updates, [{ type: 'services', changed: [], removed: ['default/api'] }]);
+  assert.equal(state.dueMs, null);
+});
+
+test('when nodes come back one after the other the first is no better than the others, for a while', () => {
+  const state = settled(['web']);
+  const ready = (...names: string[]) => nodes(...ALL.map((name) => rawNode(name, { ready: names.includes(name) })));
+  state.applyNodes(ready());
+  assert.deepEqual(state.settle(1_000).updates, [{ type: 'last-resort', nodes: ALL }]);
+  state.applyNodes(ready('node-b'));
+  assert.deepEqual(state.settle(2_000).updates, [{ type: 'last-resort', nodes: [] }]);
+  state.applyNodes(ready('node-b', 'node-c'));
+  assert.deepEqual(state.settle(9_000).updates, []);
+  assert.deepEqual(state.settle(32_000).updates, [{ type: 'last-resort', nodes: ['node-a'] }]);
+  // As ever, where others are Ready.
+  state.applyNodes(ready('node-c'));
+  assert.deepEqual(state.settle(33_000).updates, [{ type: 'last-resort', nodes: ['node-a', 'node-b'] }]);
+  state.applyNodes(ready());
+  assert.deepEqual(state.settle(34_000).updates, [{ type: 'last-resort', nodes: ALL }]);
+  state.applyNodes(ready('node-a'));
+  assert.deepEqual(state.settle(35_000).updates, [{ type: 'last-resort', nodes: [] }]);
+  state.applyNodes(ready());
+  assert.deepEqual(state.settle(36_000).updates, [{ type: 'last-resort', nodes: ALL }]);
+  assert.equal(state.dueMs, null);
 });
 
 test('so it is after a restart, by what was saved', () => {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { monotonicMs } from '../../clock.js';
 import type { DesiredService, DesiredState, Probing } from '../../desired/desired.js';
 import { announcementOf } from '../../eligibility/announcement.js';
 import { lastResort } from '../../eligibility/last_resort.js';
@@ -38,6 +39,12 @@ export interface Outcome {
   readonly problems: readonly ConfigurationProblem[] | null;
 }
 
+/**
+ * Kubelets that were away, or were not heard, report one after the other, within 10 s of the API server's return, and the endpoints
+ * of their pods after them. Until then the first node that is back is no better than the others.
+ */
+const RECOVERY_MS = 30_000;
+
 /** An outage of the control plane looks like the loss of all endpoints, if that also took all nodes for lost. */
 const OF_ENDPOINTS: ReadonlySet<RefusalCode | null> = new Set<RefusalCode>(['no-active-endpoint', 'no-local-endpoint']);
 
@@ -64,6 +71,10 @@ export class ClusterState {
   #configurationTouched = true;
   #viewTouched = true;
   #readinessTouched = true;
+  /** No node is Ready: rather the control plane has not heard from them than that none works. */
+  #allLost = false;
+  /** When nodes are judged by their readiness again, after all were lost. */
+  #recoveredMs: number | null = null;
 
   constructor({ saved, ...options }: ClusterStateOptions) {
     this.#options = options;
@@ -93,6 +104,11 @@ export class ClusterState {
 
   get configurationInForce(): ConfigurationInForce {
     return this.#configuration.inForce;
+  }
+
+  /** When `settle` is due though nothing changes, monotonic; null: it is not. */
+  get dueMs(): number | null {
+    return this.#recoveredMs;
   }
 
   /** What the speaker is to be told, as of the last `settle`. */
@@ -143,7 +159,7 @@ export class ClusterState {
   }
 
   /** Works off what was gathered. Not before all lists were complete once. */
-  settle(): Outcome {
+  settle(nowMs: number = monotonicMs()): Outcome {
     const { configurationChanged, problems } = this.#settleConfiguration();
     const { configuration } = this.#configuration;
     // The last good state may still be in force from before: it is not to be replaced by nothing.
@@ -155,7 +171,7 @@ export class ClusterState {
       for (const key of this.#services.keys()) this.#touched.add(key);
       if (isFirst) for (const key of this.#announcements.keys()) this.#touched.add(key);
     }
-    const lastResortChanged = this.#settleReadiness();
+    const lastResortChanged = this.#settleReadiness(nowMs);
     const { changed, removed } = this.#settleServices(this.#view);
     const isAny = changed.length + removed.length > 0;
     if (isFirst || (configurationChanged && isAny))
@@ -194,31 +210,38 @@ export class ClusterState {
   }
 
   /** @returns whether the nodes of last resort are others now */
-  #settleReadiness(): boolean {
+  #settleReadiness(nowMs: number): boolean {
+    if (this.#recoveredMs !== null && nowMs >= this.#recoveredMs) {
+      this.#recoveredMs = null;
+      this.#readinessTouched = true;
+    }
     if (!this.#readinessTouched) return false;
     this.#readinessTouched = false;
-    if (!this.#isAllLost()) for (const key of this.#held) this.#touched.add(key);
-    const nodes = lastResort(this.#nodes.values(), this.#options);
+    const wereAllLost = this.#allLost;
+    this.#allLost = ![...this.#nodes.values()].some(({ ready }) => ready);
+    if (this.#allLost) this.#recoveredMs = null;
+    else if (wereAllLost) this.#recoveredMs = nowMs + RECOVERY_MS;
+    if (!this.#isOutage) for (const key of this.#held) this.#touched.add(key);
+    const readyCounts = this.#recoveredMs === null;
+    const nodes = lastResort(this.#nodes.values(), { ...this.#options, readyCounts });
     if (isDeepStrictEqual(nodes, this.#lastResort)) return false;
     this.#lastResort = nodes;
     return true;
   }
 
-  /** No node is Ready: rather the control plane has not heard from them than that none works. */
-  #isAllLost(): boolean {
-    for (const { ready } of this.#nodes.values()) if (ready) return false;
-    return true;
+  /** What Kubernetes says of nodes and endpoints does not tell which of them work. */
+  get #isOutage(): boolean {
+    return this.#allLost || this.#recoveredMs !== null;
   }
 
   #settleServices(view: ClusterView): { changed: DesiredService[]; removed: string[] } {
     const changed: DesiredService[] = [];
     const removed: string[] = [];
-    const allLost = this.#touched.size > 0 && this.#isAllLost();
     for (const key of this.#touched) {
       const service = this.#services.get(key);
       const before = this.#announcements.get(key);
       const now = service ? announcementOf(service, this.#slices.of(key), view) : null;
-      const hold = allLost && isToBeHeld(before, now);
+      const hold = this.#isOutage && isToBeHeld(before, now);
       if (hold) this.#held.add(key);
       else this.#held.delete(key);
       if (hold) continue;

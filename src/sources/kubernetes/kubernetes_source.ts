@@ -56,6 +56,8 @@ export class KubernetesSource {
   #immediate: NodeJS.Immediate | null = null;
   /** When an update was told last. */
   #toldMs = Number.NEGATIVE_INFINITY;
+  /** When there is something to do though nothing changes. */
+  #due: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor({ saved = null, ...options }: KubernetesSourceOptions) {
@@ -131,6 +133,7 @@ export class KubernetesSource {
   /** No callback is called any more from now on; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#due);
     this.#unschedule();
     await Promise.all(Object.values(this.#reflectors).map((reflector) => reflector.stop()));
   }
@@ -175,6 +178,9 @@ export class KubernetesSource {
   #settle(): void {
     this.#unschedule();
     const { updates, problems } = this.#state.settle();
+    clearTimeout(this.#due);
+    const { dueMs } = this.#state;
+    if (dueMs !== null) this.#due = setTimeout(() => this.#settle(), Math.ceil(dueMs - monotonicMs()));
     if (problems !== null) this.#options.onProblems(problems);
     if (updates.length > 0) this.#toldMs = monotonicMs();
     for (const update of updates) {
