@@ -16,7 +16,7 @@ import { Manifests, NAMESPACE } from '../../src/lab/kubernetes/manifests.js';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source.js';
 import { logOf } from '../unit/shell_sample.js';
 import { withControlPlane } from './harness/control_plane.js';
-import { DEFINITIONS } from './harness/definitions.js';
+import { DEFINITIONS, withoutRules } from './harness/definitions.js';
 
 const EXAMPLES = new URL('../../../deploy/examples/', import.meta.url);
 
@@ -39,15 +39,6 @@ const service = (name: string, { metadata = {}, spec = {} }: ApiObject = {}): Ap
 const fromPool = (pool: string, metadata: ApiObject = {}): ApiObject => ({
   metadata: { annotations: { 'metallb.io/address-pool': pool }, ...metadata },
 });
-
-/** A definition as MetalLB has it: without the rules and bounds of ours. */
-function withoutRules(schema: ApiObject): ApiObject {
-  if (Array.isArray(schema)) return schema.map(withoutRules);
-  if (typeof schema !== 'object' || schema === null) return schema;
-  const ours = /^(x-kubernetes-(validations|list-type|list-map-keys)|(max|min)(Items|Length)|enum)$/;
-  const kept = Object.entries(schema).filter(([key]) => !ours.test(key));
-  return Object.fromEntries(kept.map(([key, value]) => [key, withoutRules(value)]));
-}
 
 class Cluster {
   private constructor(

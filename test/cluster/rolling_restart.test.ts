@@ -13,6 +13,8 @@ import { assertNothingLost, Traffic } from './harness/traffic.js';
 
 const CONNECT_SECONDS = 3;
 const READY_LIMIT_MS = 30_000;
+/** Connections that are under way when their address moves; each loop has one for some ms, ten times a second. */
+const MOST_BROKEN = 3;
 
 test('the speakers are updated one after the other, and no packet is lost', async (t) => {
   await withBed(t, {}, async (bed) => {
@@ -65,10 +67,13 @@ test('the speakers are updated one after the other, and no packet is lost', asyn
       }
       const owners = await arpeggio.settled(addresses);
       assertNothingLost(await traffic.during(() => delay(1_000), 0), 'afterwards');
-      const { answered, failed, longestGapMs } = await curls.seen(fromMs, monotonicMs());
-      t.diagnostic(`curl: ${answered} answers, ${failed} failed, at most ${longestGapMs.toFixed(0)} ms apart`);
-      assert.ok(answered > 0);
-      assert.equal(failed, 0);
+      const { answered, unreached, broken, longestGapMs } = await curls.seen(fromMs, monotonicMs());
+      t.diagnostic(
+        `curl: ${answered} answers, ${unreached} times no connection, ${broken} broken, at most ${longestGapMs.toFixed(0)} ms apart`,
+      );
+      assert.ok(answered > 100);
+      assert.equal(unreached, 0);
+      assert.ok(broken <= MOST_BROKEN, `${broken} connections broke`);
       await ownershipTold(new SpeakerEyes(bed), services, owners);
     } finally {
       await Promise.all([curls.stop(), traffic.stop()]);

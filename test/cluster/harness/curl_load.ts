@@ -10,11 +10,11 @@ const PAUSE_SECONDS = 0.1;
 const MOST = 20_000;
 const FIRST_ANSWERS_MS = 10_000;
 
-// $1 is the URL, $2 the time that a connection may take; the answer's status, 000 without one, goes to standard output.
+// $1 is the URL, $2 the time that a connection may take; curl's own exit code goes to standard output, 0 for an answer.
 const LOOP = `
 n=0
 while [ $n -lt ${MOST} ]; do
-  curl --silent --output /dev/null --globoff --connect-timeout "$2" --max-time 5 --write-out '%{http_code}\\n' "$1" || :
+  curl --silent --fail --output /dev/null --globoff --connect-timeout "$2" --max-time 5 --write-out '%{exitcode}\\n' "$1" || :
   n=$((n + 1))
   sleep ${PAUSE_SECONDS}
 done
@@ -23,15 +23,26 @@ done
 /** What the loops saw meanwhile. */
 export interface Curled {
   readonly answered: number;
-  readonly failed: number;
+  /** No connection came about. */
+  readonly unreached: number;
+  /**
+   * A connection ended without an answer. One that is under way while its address moves does: what kube-proxy knows of it is on
+   * the old node.
+   */
+  readonly broken: number;
   /** The longest time between two answers to one loop. */
   readonly longestGapMs: number;
 }
 
+/** Of curl(1), "EXIT CODES": failed to connect, and timed out. */
+const NOT_CONNECTED = new Set([7, 28]);
+
 interface Answer {
   readonly atMs: number;
-  readonly served: boolean;
+  readonly exitCode: number;
 }
+
+const isServed = ({ exitCode }: Answer) => exitCode === 0;
 
 interface Loop {
   readonly process: NetProcess;
@@ -53,14 +64,14 @@ export class CurlLoad {
         const process = bed
           .host(client)
           .spawn(['sh', '-c', LOOP, 'sh', url, String(connectSeconds)], (line) =>
-            answers.push({ atMs: monotonicMs(), served: line === '200' }),
+            answers.push({ atMs: monotonicMs(), exitCode: Number(line) }),
           );
         return { process, answers };
       }),
     );
     const load = new CurlLoad(loops);
     const deadline = monotonicMs() + FIRST_ANSWERS_MS;
-    while (!loops.every(({ answers }) => answers.some(({ served }) => served))) {
+    while (!loops.every(({ answers }) => answers.some(isServed))) {
       if (monotonicMs() > deadline) {
         await load.stop();
         throw new Error('curl gets no answer from some address');
@@ -73,17 +84,19 @@ export class CurlLoad {
   /** What was answered in [fromMs, toMs); waits for what was asked until then. */
   async seen(fromMs: number, toMs: number): Promise<Curled> {
     await delay(Math.max(0, toMs + 2000 * PAUSE_SECONDS - monotonicMs()));
-    let [answered, failed, longestGapMs] = [0, 0, 0];
+    let [answered, unreached, broken, longestGapMs] = [0, 0, 0, 0];
     for (const { answers } of this.loops) {
       const inside = answers.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-      const served = inside.filter((answer) => answer.served);
+      const served = inside.filter(isServed);
+      const without = inside.filter(({ exitCode }) => NOT_CONNECTED.has(exitCode)).length;
       answered += served.length;
-      failed += inside.length - served.length;
+      unreached += without;
+      broken += inside.length - served.length - without;
       const edges = [fromMs, ...served.map(({ atMs }) => atMs), toMs];
       for (const [index, atMs] of edges.entries())
         longestGapMs = Math.max(longestGapMs, atMs - (edges[index - 1] ?? atMs));
     }
-    return { answered, failed, longestGapMs };
+    return { answered, unreached, broken, longestGapMs };
   }
 
   async stop(): Promise<void> {

@@ -13,3 +13,12 @@ export async function applyDefinitions(api: LabApi): Promise<ApiObject[]> {
   }
   return applied;
 }
+
+/** A definition as MetalLB has it: without the rules and bounds of ours. */
+export function withoutRules(schema: ApiObject): ApiObject {
+  if (Array.isArray(schema)) return schema.map(withoutRules);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const ours = /^(x-kubernetes-(validations|list-type|list-map-keys)|(max|min)(Items|Length)|enum)$/;
+  const kept = Object.entries(schema).filter(([key]) => !ours.test(key));
+  return Object.fromEntries(kept.map(([key, value]) => [key, withoutRules(value)]));
+}

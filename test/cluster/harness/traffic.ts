@@ -1,5 +1,6 @@
 // Datagrams of clients to service IPs for minutes, beside datagrams to the pods' own addresses on the same way through the same
-// nodes. What both lose in one second the machine has lost, not Arpeggio.
+// nodes: what both lose in one second the machine has lost, not Arpeggio. And questions by ARP and NS: a client that knows the way
+// would not notice for long that nobody answers any more.
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BACKEND_PORT } from '../../../src/lab/backend.js';
@@ -15,10 +16,13 @@ import {
 } from '../../../src/lab/kubernetes/stage.js';
 import { monotonicMs } from '../../../src/lab/monotonic.js';
 import type { StreamReport } from '../../../src/lab/programs/protocol.js';
+import { Asker } from '../../net/harness/asker.js';
 
 const INTERVAL_MS = 10;
 const SECOND_MS = 1000;
 const WARM_UP_MS = 500;
+/** More than any failover takes; the machine may be busy. */
+const SILENCE_LIMIT_MS = 500;
 
 /** What clients saw of some addresses. */
 export interface Witnessed {
@@ -30,6 +34,8 @@ export interface Witnessed {
   readonly seconds: number;
   /** Seconds in which datagrams from the pods' own addresses were lost too. */
   readonly disturbedSeconds: number;
+  /** The longest time from a question by ARP or NS to the next answer. */
+  readonly silentMs: number;
   /** "client address since ... ms: n lost", for a message. */
   readonly losses: readonly string[];
 }
@@ -51,13 +57,15 @@ const STRAIGHT = POD_NAMES.map((pod) => ({
 export class Traffic {
   private constructor(
     private readonly clients: readonly LabClient[],
+    private readonly asker: Asker,
     private readonly addresses: readonly string[],
   ) {}
 
   /** Both clients send to each address every 10 ms from now on. */
   static async start(bed: Bed, addresses: readonly string[]): Promise<Traffic> {
     const clients = CLIENT_NAMES.map((name) => new LabClient(bed.host(name), BACKEND_PORT, INTERVAL_MS));
-    const traffic = new Traffic(clients, addresses);
+    const asker = await Asker.start(bed.host('client-2'), addresses, INTERVAL_MS);
+    const traffic = new Traffic(clients, asker, addresses);
     try {
       const routes = STRAIGHT.map(({ address, via }) => `route replace ${address} via ${via}`);
       await Promise.all(clients.map(({ host }) => host.batch(routes)));
@@ -97,7 +105,9 @@ export class Traffic {
     for (const of of await this.reports(fromMs, toMs))
       for (const address of addresses)
         if (of(address).lost > 0) longestGapMs = Math.max(longestGapMs, of(address).longestGapMs);
-    return { sent, lost, longestGapMs, seconds, disturbedSeconds, losses };
+    const asked = await this.asker.reports(fromMs, toMs);
+    const silentMs = Math.max(...addresses.map((address) => asked[address]?.longestWaitMs ?? Number.POSITIVE_INFINITY));
+    return { sent, lost, longestGapMs, silentMs, seconds, disturbedSeconds, losses };
   }
 
   /** {@link seen} while `act` happens and `afterMs` more. */
@@ -109,7 +119,7 @@ export class Traffic {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.stop()));
+    await Promise.all([...this.clients, this.asker].map((part) => part.stop()));
   }
 
   private async reports(fromMs: number, toMs: number): Promise<((address: string) => StreamReport)[]> {
@@ -119,8 +129,10 @@ export class Traffic {
 }
 
 /** Fails where anything was lost that the machine did not lose, and where the machine was too busy to tell. */
-export function assertNothingLost({ sent, losses, seconds, disturbedSeconds }: Witnessed, when: string): void {
+export function assertNothingLost(witnessed: Witnessed, when: string): void {
+  const { sent, losses, silentMs, seconds, disturbedSeconds } = witnessed;
   assert.ok(sent > 0, `${when}: nothing was sent`);
   assert.deepEqual(losses, [], when);
+  assert.ok(silentMs < SILENCE_LIMIT_MS, `${when}: nobody answered for ${silentMs} ms`);
   assert.ok(disturbedSeconds <= seconds / 2, `${when}: ${disturbedSeconds} of ${seconds} s tell nothing`);
 }
