@@ -8,8 +8,8 @@ import type { Address } from '../net/address.js';
 const CLAIM_LIMIT_MS = 1_500;
 /** A node that is still starting may need longer. */
 const JOINING_LIMIT_MS = 3_000;
-/** What nobody may own now is looked at again after this long. */
-const LOOK_AGAIN_MS = 5_000;
+/** What nobody may own is placed when that may have changed; whatever happens, after this long. */
+const LOOK_AGAIN_MS = 60_000;
 
 interface Waiting {
   /** Who should claim it; null: nobody may. */
