@@ -23,6 +23,12 @@ export type { Effect, SpeakerEvent } from './speaker/events.js';
 const PLAN_DELAY_MS = 20;
 const PLAN_DELAY_MS_PER_ADDRESS = 0.01;
 
+/**
+ * How long others are told that this node is about to take part, though it does not know yet what is wanted: they leave new
+ * addresses to it. After that it is silent until it knows.
+ */
+const ARRIVING_MS = 1_500;
+
 export interface SpeakerOptions {
   /** Name of this node. */
   readonly node: string;
@@ -50,6 +56,10 @@ export class Speaker {
   readonly #segments = new Map<string, Segment>();
   readonly #advertised = new Map<string, Advertisement>();
   readonly #serving: ServeList;
+  /** When it began to listen; null: it did not. */
+  #listeningSinceMs: number | null = null;
+  /** Whether what is wanted is known. */
+  #wished = false;
   #draining = false;
   #stopping = false;
   #stopped = false;
@@ -132,6 +142,7 @@ export class Speaker {
   nextMs(nowMs: number): number | null {
     if (this.#stopped) return null;
     let dueMs = Math.min(this.#plansDueMs, this.#claimsDueMs);
+    if (nowMs < this.#silentFromMs) dueMs = Math.min(dueMs, this.#silentFromMs);
     for (const segment of this.#segments.values()) dueMs = Math.min(dueMs, segment.nextMs(nowMs));
     return Number.isFinite(dueMs) ? dueMs : null;
   }
@@ -161,15 +172,22 @@ export class Speaker {
       ...(serve ? [serve] : []),
       ...this.#publish(tableChanged || step.answersChanged, nowMs),
       ...step.effects(),
-      ...this.#advertise(),
+      ...this.#advertise(nowMs),
     ];
   }
 
   /** Returns whether the table has to be published in any case. */
   #handle(event: SpeakerEvent, nowMs: number, step: Step): boolean {
     switch (event.type) {
+      case 'listen':
+        this.#listeningSinceMs = nowMs;
+        this.#wishes.setInterfaces(event.interfaces, nowMs);
+        this.#wantAll(nowMs);
+        return true;
       case 'desired':
         this.#setDesired(event.desired, event.interfaces, nowMs);
+        for (const segment of this.#segments.values()) segment.begin(nowMs < this.#silentFromMs, nowMs);
+        this.#wished = true;
         step.desiredChanged = 'all';
         this.#advanceAll(nowMs, step, () => true);
         return true;
@@ -191,6 +209,9 @@ export class Speaker {
       case 'sessions':
         this.#recorded(this.#records.setLive(event.live));
         for (const segment of this.#segments.values()) segment.placeAnew();
+        return false;
+      case 'resume':
+        this.#records.resume(nowMs);
         return false;
       case 'usable':
         this.#usable = event.interfaces;
@@ -324,7 +345,9 @@ export class Speaker {
         const claim = this.#wishes.claimOf(address, interfaceName);
         return claim !== null && claim.state !== 'conflict' && this.#serving.isServed(address);
       },
+      isServing: () => [...this.desired.keys()].every((address) => this.#serving.isServed(address)),
     });
+    if (this.#wished) made.begin(true, nowMs);
     if (this.#draining) made.setDraining(true);
     if (this.#stopping) made.leave(nowMs);
     made.setUsable(this.#usable.has(interfaceName), nowMs);
@@ -358,6 +381,7 @@ export class Speaker {
         if (!mine) return [];
         const context = this.#contextOf(claim);
         if (action.how === 'first') return claim.begin(nowMs, context);
+        if (action.how === 'resumed') return claim.resume(nowMs, context, action.why);
         return claim.takeOver(nowMs, context, action.why, action.how === 'took');
       }
       case 'stand-by':
@@ -429,10 +453,18 @@ export class Speaker {
     ];
   }
 
-  #advertise(): Effect[] {
+  /** Infinity: it has something to say, or need not. */
+  get #silentFromMs(): number {
+    const sinceMs = this.#wished ? null : this.#listeningSinceMs;
+    return sinceMs === null ? Number.POSITIVE_INFINITY : sinceMs + ARRIVING_MS;
+  }
+
+  #advertise(nowMs: number): Effect[] {
     const effects: Effect[] = [];
+    const silent = nowMs >= this.#silentFromMs;
     for (const [interfaceName, segment] of this.#segments) {
-      const advertisement = segment.advertisement();
+      const { state, ...rest } = segment.advertisement();
+      const advertisement: Advertisement = { state: silent ? 'leaving' : state, ...rest };
       if (sameAdvertisement(this.#advertised.get(interfaceName), advertisement)) continue;
       this.#advertised.set(interfaceName, advertisement);
       effects.push({ type: 'advertise', interfaceName, advertisement });

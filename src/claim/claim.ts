@@ -60,6 +60,8 @@ export class Claim {
   #probed = false;
   /** Taken over from another node, and answered as soon as traffic would be served here. */
   #takingOver: string | null = null;
+  /** Ours before this process began, and answered as soon as traffic would be served here. */
+  #resuming: string | null = null;
   #lastMovedMs = Number.NEGATIVE_INFINITY;
   /** When clients are to be told again that the address is here. */
   #movedDueMs = NEVER;
@@ -130,6 +132,26 @@ export class Claim {
   }
 
   /**
+   * The address is this node's again, and was so until its process began: answered at once, as a newcomer that yields to any other
+   * user, and announced only when nobody has answered the probes. With the RFC's pace or without probing as at any beginning.
+   */
+  resume(nowMs: number, context: ClaimContext, reason: string): ClaimAction[] {
+    this.#resuming = null;
+    if (context.probing !== 'fast' || !context.usable) return this.begin(nowMs, context);
+    if (!context.served) {
+      this.#enter('waiting', nowMs, `${reason}; it has to be put in place first`, NEVER);
+      this.#resuming = reason;
+      return [];
+    }
+    this.rivalMac = null;
+    this.#probed = false;
+    this.#firstProbeMs = nowMs;
+    this.#enter('newcomer', nowMs, reason, this.#newcomerDue(nowMs, context));
+    this.#movedDueMs = nowMs + FAST_PROBING_MS;
+    return [{ type: 'probe', offsetsMs: FAST_PROBE_OFFSETS_MS[this.family] }];
+  }
+
+  /**
    * The address is this node's now, and was another node's before. That one has probed it.
    * @param announced whether the packet thread has announced it already
    */
@@ -173,6 +195,7 @@ export class Claim {
     this.#conflicts = 0;
     this.#probed = false;
     this.#takingOver = null;
+    this.#resuming = null;
     this.#movedDueMs = NEVER;
     this.rivalMac = null;
     this.#enter('standby', nowMs, reason, NEVER);
@@ -206,6 +229,7 @@ export class Claim {
       this.#dueMs = NEVER;
       return [];
     }
+    if (this.#resuming !== null) return this.resume(nowMs, context, this.#resuming);
     if (this.#takingOver !== null) return this.takeOver(nowMs, context, this.#takingOver, false);
     this.#probed = false;
     if (context.probing === 'none') {

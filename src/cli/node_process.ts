@@ -144,8 +144,7 @@ export class NodeProcess {
   }
 
   /**
-   * Begins to speak. Without `desired` only what concerns the node alone is set up; it listens, is heard and claims from the
-   * first `desire` on.
+   * Begins to speak. Without `desired` it listens, and claims from the first `desire` on.
    */
   start(desired: DesiredState | null): void {
     const { filter, filterReason, nice, scheduling } = this.#responder.describe();
@@ -160,7 +159,10 @@ export class NodeProcess {
     }
     const { settings } = this.#options;
     if (desired) this.configure(settings, desired);
-    else this.#apply(settings);
+    else {
+      this.#apply(settings);
+      this.#step({ type: 'listen', interfaces: this.#links.interfaces });
+    }
     this.#renew = setInterval(() => {
       this.#effects.renew();
       this.#peerLog.tick(monotonicMs());
@@ -205,6 +207,11 @@ export class NodeProcess {
   /** The other nodes whose speakers run and reach the API server, from now on. */
   setSessions(live: readonly string[]): void {
     this.#step({ type: 'sessions', live });
+  }
+
+  /** A process of this node ended a moment ago, without giving anything away. */
+  resume(): void {
+    this.#step({ type: 'resume' });
   }
 
   setKeys(keys: readonly Uint8Array[]): void {
@@ -369,7 +376,7 @@ export class NodeProcess {
         this.#step(event);
         break;
       case 'links':
-        if (this.#links.setLinks(event.links) && this.#wished) {
+        if (this.#links.setLinks(event.links) && this.#started) {
           this.#step({ type: 'interfaces', interfaces: this.#links.interfaces });
         }
         this.#serving.linksChanged();

@@ -105,6 +105,7 @@ export class SpeakerNode {
         this.#log.debug({ live }, 'other speakers whose session lasts');
         this.#process.setSessions(live);
       },
+      onResumed: () => this.#process.resume(),
       onConnected: () => this.#statuses.retryNow(),
     });
     this.#statuses = new ServiceL2Statuses({ api, namespace, node, log });

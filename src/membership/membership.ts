@@ -110,6 +110,11 @@ export class Membership {
     return true;
   }
 
+  /** Whether every node that is heard hears us. */
+  get everyoneHearsUs(): boolean {
+    return this.#oneWay === 0;
+  }
+
   isTwoWay(node: string): boolean {
     return this.#peers.get(node)?.report.link === 'two-way';
   }

@@ -17,12 +17,16 @@ export interface SegmentOptions {
   readonly records: Records;
   /** Whether this node could answer the address at once: it is served here, and no foreign host uses it. */
   readonly canTake: (address: Address) => boolean;
+  /** Whether all that is to be served here is in place. Who says to be ready before that is given what it has to decline. */
+  readonly isServing: () => boolean;
 }
 
 /** How this node came to own an address. */
 export type Acquisition =
   /** Nobody had it: it is probed first. */
   | 'first'
+  /** It was ours until this process began, a moment ago: answered at once, and probed beside that. */
+  | 'resumed'
   /** The packet thread took it over by itself, and has announced it. */
   | 'took'
   | 'takeover'

@@ -35,7 +35,7 @@ export class Candidates {
   constructor(
     private readonly node: string,
     private readonly members: Membership,
-    private readonly records: Pick<Records, 'unheard'>,
+    private readonly records: Pick<Records, 'unheard' | 'nodeOf'>,
   ) {}
 
   /** Nodes that are candidates only where no other node is. */
@@ -108,7 +108,9 @@ export class Candidates {
       let allowed = choice.among(all, nodes);
       if (unwilling) allowed = allowed.filter((node) => node === this.node || !unwilling.has(node));
       if (excepted) allowed = allowed.filter((node) => !excepted.has(node));
-      requests.push({ address, candidates: choice.best(allowed), prefer });
+      // A cluster that starts again leaves each address where clients still send.
+      const before = isNew ? this.records.nodeOf(address) : null;
+      requests.push({ address, candidates: choice.only(before, choice.best(allowed)), prefer });
     }
     return requests;
   }
@@ -120,6 +122,7 @@ type Names = readonly string[];
 class Choice {
   readonly #allowed = new Map<Names, Map<ReadonlySet<string>, Names>>();
   readonly #best = new Map<Names, Names>();
+  readonly #only = new Map<string, Names>();
 
   constructor(
     private readonly lastResort: ReadonlySet<string>,
@@ -139,6 +142,17 @@ class Choice {
       bySet.set(nodes, allowed);
     }
     return allowed;
+  }
+
+  /** The node alone, if it is one of them. */
+  only(node: string | null, names: Names): Names {
+    if (node === null || !names.includes(node)) return names;
+    let list = this.#only.get(node);
+    if (!list) {
+      list = [node];
+      this.#only.set(node, list);
+    }
+    return list;
   }
 
   /** Nodes of last resort are left out where there are others. */

@@ -7,6 +7,9 @@ import type { Address } from '../net/address.js';
 const SILENT_AFTER_MS = 500;
 const SILENT_WITHIN_MS = 10_000;
 
+/** After this long somebody else may have come to use what a process before this one answered. */
+const RESUMABLE_MS = 30_000;
+
 /** Who owns an address, as the cluster's API server was told. */
 export interface OwnershipRecord {
   readonly address: Address;
@@ -24,6 +27,9 @@ export class Records {
   readonly #records = new Map<Address, OwnershipRecord>();
   readonly #byNode = new Map<string, Set<Address>>();
   #live: ReadonlySet<string> = new Set();
+  #told = false;
+  /** What is recorded of this node was in its use until a moment ago, up to this time. */
+  #resumableUntilMs = Number.NEGATIVE_INFINITY;
   /** Nodes whose claims were known on some segment at some time: if they fall silent, they are gone. */
   readonly #heard = new Set<string>();
   /** Of these, those that sent frames other than heartbeats since they fell silent. */
@@ -33,6 +39,26 @@ export class Records {
 
   /** @param node this one */
   constructor(private readonly node: string) {}
+
+  /** The other nodes whose session lasts; null: nobody has told yet. */
+  get sessions(): ReadonlySet<string> | null {
+    return this.#told ? this.#live : null;
+  }
+
+  /** A process of this node ran until a moment ago, and ended without giving anything away. */
+  resume(nowMs: number): void {
+    this.#resumableUntilMs = nowMs + RESUMABLE_MS;
+  }
+
+  /** Whether the address was in use by this node until its process began. */
+  isResumable(address: Address, nowMs: number): boolean {
+    return nowMs < this.#resumableUntilMs && this.nodeOf(address) === this.node;
+  }
+
+  /** Whose address it is by its record; null: nobody's. */
+  nodeOf(address: Address): string | null {
+    return this.#records.get(address)?.node ?? null;
+  }
 
   /** 0: there is no record. */
   termOf(address: Address): number {
@@ -75,6 +101,7 @@ export class Records {
   setLive(live: readonly string[]): Address[] {
     const before = this.#live;
     this.#live = new Set(live);
+    this.#told = true;
     const changed = [...new Set([...before, ...live])].filter((node) => before.has(node) !== this.#live.has(node));
     // What a node that came back does without being heard has yet to be seen.
     for (const node of changed) this.#silent.delete(node);

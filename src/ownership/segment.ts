@@ -28,6 +28,8 @@ export class Segment {
   readonly #taking: Taking;
   readonly #giving: Giving;
   #usable = false;
+  /** Until what is wanted is known, this node listens. */
+  #wished = false;
   #unheard = false;
   /** Reports about processes that the packet thread has replaced since, by incarnation: their loss is told later, or was already. */
   readonly #replaced = new Map<string, PeerReport>();
@@ -40,7 +42,7 @@ export class Segment {
     this.#candidates = new Candidates(node, this.members, records);
     this.#lastWord = new LastWord(this.#ledger, this.#presence);
     const [ledger, candidates] = [this.#ledger, this.#candidates];
-    this.#taking = new Taking({ ledger, candidates, incarnation, canTake, mayTake: () => this.#mayTake() });
+    this.#taking = new Taking({ ledger, candidates, incarnation, canTake, mayTake: () => this.#mayTake(), records });
     this.#giving = new Giving(ledger, candidates);
   }
 
@@ -81,6 +83,12 @@ export class Segment {
 
   advertisement(): Advertisement {
     return { state: this.state, ...this.#ledger.replication.versions() };
+  }
+
+  /** From now on what is wanted is known. @param heard whether this node was heard while it listened */
+  begin(heard: boolean, nowMs: number): void {
+    if (!this.#wished && !heard) this.#presence.listenAnew(nowMs);
+    this.#wished = true;
   }
 
   /** All that is wanted here, in place of what was. */
@@ -258,7 +266,7 @@ export class Segment {
   nextMs(nowMs: number): number {
     const { replication, handovers, accepted, unowned, members } = this.#ledger;
     let nextMs = Math.min(
-      this.#presence.nextMs(nowMs, members),
+      this.#wished ? this.#presence.nextMs(nowMs, members) : Number.POSITIVE_INFINITY,
       replication.nextMs(nowMs),
       handovers.nextMs(),
       accepted.nextMs(),
@@ -276,7 +284,7 @@ export class Segment {
   run(nowMs: number): SegmentAction[] {
     const ledger = this.#ledger;
     const { replication, handovers, accepted } = ledger;
-    if (this.#presence.advance(nowMs, this.members, () => replication.allHeld())) this.#arrive();
+    if (this.#hasListened(nowMs)) this.#arrive();
     ledger.touch(accepted.takeExpired(nowMs));
     this.#checkHeard(nowMs);
     ledger.settle(nowMs);
@@ -311,6 +319,13 @@ export class Segment {
     for (const address of replication.claimedBy(incarnation)) if (this.owns(address)) this.#ledger.touch([address]);
     // Two versions that we did not see: an address of ours may have been claimed in one and yielded in the other.
     if (replication.heldOf(incarnation) - heldBefore > 1 && message.type === 'claims-page') this.#lastWord.doubt();
+  }
+
+  #hasListened(nowMs: number): boolean {
+    if (!this.#wished || this.#presence.present) return false;
+    const { records, isServing } = this.#options;
+    const expected = isServing() ? records.sessions : null;
+    return this.#presence.advance(nowMs, this.members, expected, () => this.#ledger.replication.allHeld());
   }
 
   /** Listening is over. What is still ours was on hold: clients hear of it again. */

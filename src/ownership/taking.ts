@@ -4,6 +4,7 @@ import type { PeerProcess } from './actions.js';
 import type { Candidates, Wanted } from './candidates.js';
 import type { Ledger } from './ledger.js';
 import type { Handover } from './message.js';
+import type { Records } from './records.js';
 import { splitRequest } from './split.js';
 
 /** What an owner asked us to take before we knew that we may is kept in mind for this long after it asked last. */
@@ -18,6 +19,7 @@ export interface TakingOptions {
   readonly canTake: (address: Address) => boolean;
   /** Whether this node takes anything now. */
   readonly mayTake: () => boolean;
+  readonly records: Records;
 }
 
 /** How addresses become ours: from an owner that asks, from one that is lost, or because nobody has them. Pure. */
@@ -93,7 +95,7 @@ export class Taking {
   }
 
   #placeUnowned(nowMs: number): void {
-    const { ledger, candidates, canTake } = this.#options;
+    const { ledger, candidates, canTake, records } = this.#options;
     const { history, unowned } = ledger;
     ledger.placeDue = false;
     const wanted = [...unowned.open].flatMap((address): [Address, Wanted, boolean][] => {
@@ -106,10 +108,12 @@ export class Taking {
     const placed = place(candidates.requests(wanted, { self }), ledger.owners.loads);
     for (const [address, node] of placed) {
       if (node === ledger.node) {
-        const isNew = history.isNew(address);
         const from = history.lastOwner(address);
-        const why = isNew ? 'first claim' : from === null ? 'nobody had it' : `took over from ${from}`;
-        ledger.acquire(address, isNew ? 'first' : 'takeover', why, nowMs);
+        if (!history.isNew(address)) {
+          ledger.acquire(address, 'takeover', from === null ? 'nobody had it' : `took over from ${from}`, nowMs);
+        } else if (history.term(address) === 0 && records.isResumable(address, nowMs)) {
+          ledger.acquire(address, 'resumed', 'ours before the restart', nowMs);
+        } else ledger.acquire(address, 'first', 'first claim', nowMs);
       } else {
         unowned.fallTo(address, node, nowMs);
       }

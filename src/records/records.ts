@@ -26,8 +26,10 @@ export interface RecordsOptions {
   readonly isHeard: (node: string) => boolean;
   /** What Leases say of owners that is new: first all of it, then changes. */
   readonly onRecords: (records: readonly OwnershipRecord[]) => void;
-  /** Names of the nodes whose session lasts, this one left out, whenever they change. */
+  /** Names of the nodes whose session lasts, this one left out: after the first list, and whenever they change. */
   readonly onSessions: (live: readonly string[]) => void;
+  /** An earlier process of this node had a session that lasts: it ran until a moment ago. Told once at most. */
+  readonly onResumed: () => void;
   /** The API server is heard again after it was not. */
   readonly onConnected: () => void;
 }
@@ -42,16 +44,17 @@ export class Records {
   /** Of each Lease that was read, what it is about: one that is gone tells no more. */
   readonly #subjects = new Map<string, { kind: string; subject: string }>();
   #live: readonly string[] = [];
+  #told = false;
   #connected = false;
   #look: NodeJS.Timeout | undefined;
 
   constructor(options: RecordsOptions) {
-    const { api, namespace, node, isHeard, onRecords } = options;
+    const { api, namespace, node, isHeard, onRecords, onResumed } = options;
     this.#options = options;
     this.#log = options.log.child({ module: 'records' });
     const isLive = (name: string) => this.#live.includes(name);
     this.#owners = new OwnershipRecords({ api, namespace, node, log: this.#log, isLive, isHeard, onRecords });
-    this.#session = new Session({ api, namespace, node, log: this.#log });
+    this.#session = new Session({ api, namespace, node, log: this.#log, onResumed });
     this.#reflector = new Reflector<Lease>({
       api,
       path: inNamespace(PATHS.leases, namespace),
@@ -157,7 +160,8 @@ export class Records {
     }
     this.#connected = connected;
     const live = this.#sessions.live(nowMs).filter((name) => name !== this.#options.node);
-    if (live.join() === this.#live.join()) return;
+    if (live.join() === this.#live.join() && (this.#told || !this.#reflector.status.synced)) return;
+    this.#told = true;
     this.#live = live;
     this.#options.onSessions(live);
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wallMs } from '../clock.js';
 import { isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { microTime } from '../kubernetes/micro_time.js';
-import { inNamespace, PATHS } from '../kubernetes/projections.js';
+import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import type { Api } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
@@ -17,6 +18,8 @@ export interface SessionOptions {
   readonly namespace: string;
   readonly node: string;
   readonly log: Logger;
+  /** An earlier process of this node renewed the session a moment ago, and did not end it. */
+  readonly onResumed: () => void;
 }
 
 /** The Lease that says that this node's speaker runs and reaches the API server: renewed every 10 s, ended at a clean stop. */
@@ -53,11 +56,25 @@ export class Session {
 
   async #run(): Promise<void> {
     const { signal } = this.#end;
+    await this.#lookBack(signal);
     while (!signal.aborted) {
       const renewed = await this.#renew(signal);
       // A little chance keeps the nodes of a cluster that starts at once apart.
       const delayMs = renewed ? RENEW_MS * (0.95 + Math.random() / 10) : FAILED_RETRY_MS * (0.5 + Math.random());
       await sleep(delayMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** By the clock of this node, which has written the time as well. */
+  async #lookBack(signal: AbortSignal): Promise<void> {
+    const { api, node, log, onResumed } = this.#options;
+    try {
+      const raw = await api.get(`${this.#path}/${this.#name}`, { timeoutMs: REQUEST_MS, signal, retry: false });
+      const lease = projectLease(raw)?.value;
+      const agoMs = wallMs() - Date.parse(lease?.renewTime ?? '');
+      if (!signal.aborted && lease?.holder === node && agoMs >= 0 && agoMs < SESSION_DURATION_MS) onResumed();
+    } catch (error) {
+      if (!isNotFound(error)) log.debug({ err: error }, 'whether this node had a session is not known');
     }
   }
 

@@ -8,6 +8,8 @@ import type { Advertisement, ResponderEvent, Table } from '../responder/types.js
 
 /** What happens to a speaker. */
 export type SpeakerEvent =
+  /** The interfaces it may use, while the source has yet to say what it wants: it listens, and is heard to be about to come. */
+  | { readonly type: 'listen'; readonly interfaces: readonly string[] }
   /** The complete wish of the source, and the interfaces it may use, in the node's order. */
   | { readonly type: 'desired'; readonly desired: DesiredState; readonly interfaces: readonly string[] }
   /** The interfaces it may use from now on; what is desired stays. */
@@ -20,6 +22,8 @@ export type SpeakerEvent =
   | { readonly type: 'record'; readonly records: readonly OwnershipRecord[] }
   /** The other nodes whose session Lease lasts: their speakers run, and reach the API server. */
   | { readonly type: 'sessions'; readonly live: readonly string[] }
+  /** A process of this node ran until a moment ago: what records name this node for was answered by it. */
+  | { readonly type: 'resume' }
   /** The interfaces that can carry frames now. */
   | { readonly type: 'usable'; readonly interfaces: ReadonlySet<string> }
   /** What the packet thread saw or did by itself. */

@@ -80,7 +80,7 @@ export class SimApiClient {
   readonly #writing = new Set<Address>();
   readonly #stopWatching: () => void;
   #seen = 0;
-  #live = '';
+  #live: string | null = null;
   #renewals = 0;
 
   constructor(options: SimApiClientOptions) {
@@ -99,6 +99,8 @@ export class SimApiClient {
   }
 
   start(): void {
+    const { api, node, step } = this.#options;
+    if (this.#reaches && (api.sessions.get(node.name)?.renewTime ?? null) !== null) step({ type: 'resume' });
     this.#renew();
     this.#look();
   }
@@ -152,7 +154,7 @@ export class SimApiClient {
       if (records.length > 0) step({ type: 'record', records });
     }
     const live = this.#sessions.live(nowMs).filter((name) => name !== node.name);
-    if (live.join() === this.#live) return;
+    if (live.join() === this.#live || this.#seen === 0) return;
     this.#live = live.join();
     step({ type: 'sessions', live });
   }
@@ -185,7 +187,7 @@ export class SimApiClient {
       node: node.name,
       owning: { term },
       record: known?.record ?? null,
-      isLive: (name) => this.#live.split(',').includes(name),
+      isLive: (name) => (this.#live ?? '').split(',').includes(name),
       isHeard: (name) =>
         core.interfaces.some((link) => core.peers(link).some((p) => p.node === name && p.link === 'two-way')),
     });

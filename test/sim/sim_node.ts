@@ -44,7 +44,7 @@ export class SimNode {
   /** Addresses on `lo`: traffic that arrives for them is served. They outlive the process, not the power. */
   served: ReadonlySet<Address> = new Set();
   desired: DesiredState;
-  /** What its speaker was told last. */
+  /** What its speaker was told last; null: nothing yet. */
   told: DesiredState | null = null;
   /** Until when JavaScript stands still. */
   stalledUntilMs = 0;

@@ -5,6 +5,7 @@ import type { PeerReport } from '../../src/responder/types.js';
 import type { Core, Effect, SpeakerEvent } from './core.js';
 import type { Timer } from './event_queue.js';
 import { SimApiClient } from './sim_api.js';
+import { Random } from './random.js';
 import type { SimNode } from './sim_node.js';
 import { SimThread, type ThreadEvent } from './sim_thread.js';
 
@@ -55,11 +56,24 @@ export class SimProcess {
   start(): void {
     this.#later(this.node.random.between(1, 20), () => {
       this.#step({ type: 'usable', interfaces: this.#usable });
-      this.#configure();
+      this.#begin();
       for (const nic of this.node.nics) this.thread.addPort(nic.name, nic);
       this.#api?.start();
     });
     this.#renew();
+  }
+
+  /** What the API server has to say takes its time. */
+  #begin(): void {
+    const { node } = this;
+    const random = new Random(node.world.options.seed, `begin ${this.incarnation}`);
+    if (!this.#api || random.chance(0.5)) {
+      this.#configure();
+      return;
+    }
+    node.told = null;
+    this.#step({ type: 'listen', interfaces: node.nics.map(({ name }) => name) });
+    this.#later(random.chance(0.8) ? random.between(1, 400) : random.between(400, 2_500), () => this.#configure());
   }
 
   end(): void {

@@ -38,6 +38,13 @@ export class Cluster {
   constructor(private services: readonly DesiredService[]) {}
 
   start(name: string): Node {
+    const node = this.startListening(name);
+    this.#desire(node);
+    return node;
+  }
+
+  /** It does not know what is wanted yet: {@link desireNow} tells. */
+  startListening(name: string): Node {
     this.#starts += 1;
     const incarnation = this.#starts.toString(16).padStart(16, '0');
     const node: Node = {
@@ -55,9 +62,14 @@ export class Cluster {
       heardMs: new Map(),
     };
     this.nodes.set(name, node);
-    this.#desire(node);
     this.step(name, { type: 'usable', interfaces: new Set(['eth0']) });
+    this.step(name, { type: 'listen', interfaces: ['eth0'] });
     return node;
+  }
+
+  /** One node is told all that is wanted. */
+  desireNow(name: string): void {
+    this.#desire(this.node(name));
   }
 
   /** A crash: it says nothing more. */

@@ -31,6 +31,7 @@ class Node {
       onSessions: (live) => {
         this.live = live;
       },
+      onResumed: () => {},
       onConnected: () => {},
     });
     this.records.start();

@@ -26,7 +26,7 @@ export const unanswered: CheckerFactory = (world): Checker => {
       world.segmentTrouble.get(segment)!.calmSinceMs,
       node.commandedMs,
     );
-    return node.running && nic.carrier && world.nowMs - calmMs >= WELL_AFTER_MS && !node.draining;
+    return node.running && node.told !== null && nic.carrier && world.nowMs - calmMs >= WELL_AFTER_MS && !node.draining;
   };
 
   const look = (): void => {
@@ -39,7 +39,7 @@ export const unanswered: CheckerFactory = (world): Checker => {
       const groups = new Set(well.map(({ group }) => group));
       for (const { group } of hung) excusedMs.set(`${segment.name} ${group}`, world.nowMs);
       for (const group of groups) {
-        for (const { addresses, nodes } of well[0]!.node.told!.services) {
+        for (const { addresses, nodes } of well[0]!.node.told?.services ?? []) {
           const candidates = well.filter((nic) => nic.group === group && (!nodes || nodes.includes(nic.node.name)));
           for (const address of addresses) judge(address, group, candidates);
         }
