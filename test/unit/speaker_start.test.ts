@@ -121,6 +121,8 @@ describe('an address that was ours until the process began', () => {
     const driver = resumed('fast', { type: 'resume' }, recordedAs('host-a', IPV4, IPV6));
     assert.deepEqual([driver.answers(IPV4), driver.answers(IPV6)], [['eth0'], ['eth0']]);
     assert.deepEqual(driver.states(IPV4), { eth0: 'newcomer' });
+    driver.nowMs = 100;
+    assert.deepEqual(only(driver.step({ type: 'tick' }), 'announce'), []);
     driver.step({ type: 'rival', interfaceName: 'eth0', address: IPV4, kind: 'arp', mac: '02:00:00:00:00:99' });
     assert.deepEqual(driver.states(IPV4), { eth0: 'conflict' });
     driver.nowMs = 200;
