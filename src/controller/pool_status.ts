@@ -1,4 +1,5 @@
 import type { PoolUsage } from '../allocation/types.js';
+import { monotonicMs } from '../clock.js';
 import { isNotFound } from '../kubernetes/api_error.js';
 import { inNamespace, PATHS } from '../kubernetes/projections.js';
 import type { CustomResource, ObjectKey } from '../kubernetes/types.js';
@@ -17,6 +18,8 @@ export interface PoolStatusOptions {
 
 /** Two hundred services that come in a row cost a handful of writes, not two hundred. */
 const GATHER_MS = 1_000;
+/** From one look at the pools to the next, however long services go on to come. */
+const PAUSE_MS = 5_000;
 
 /** The largest number that a double holds below 2^63, where the fields are int64. */
 const MAX_COUNT = 2n ** 63n - 1024n;
@@ -40,6 +43,7 @@ export class PoolStatusWriter {
   readonly #queue: KeyedQueue;
   readonly #written = new Map<string, string>();
   #timer: NodeJS.Timeout | null = null;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(options: PoolStatusOptions) {
@@ -55,10 +59,12 @@ export class PoolStatusWriter {
   /** What is in use has changed, or the pools have. */
   changed(): void {
     if (this.#stopped) return;
+    const waitMs = Math.max(GATHER_MS, this.#lookedMs + PAUSE_MS - monotonicMs());
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
+      this.#lookedMs = monotonicMs();
       for (const { name } of this.#options.usage()) this.#queue.add(name);
-    }, GATHER_MS);
+    }, waitMs);
   }
 
   async stop(): Promise<void> {

@@ -24,11 +24,13 @@ export interface EventObject {
   readonly uid: string;
 }
 
+type EventType = 'Normal' | 'Warning';
+
 interface Waiting {
   readonly identity: string;
   readonly dueMs: number;
   readonly object: EventObject;
-  readonly type: 'Normal' | 'Warning';
+  readonly type: EventType;
   readonly reason: string;
   readonly message: string;
   /** metav1.Time */
@@ -39,17 +41,17 @@ interface Waiting {
 const WAIT_MS = 250;
 const REPEAT_MS = 600_000;
 const MAX_REMEMBERED = 10_000;
-const PER_SECOND = 5;
-const BURST = 50;
+/** Hundreds of services that come at once need no hundreds of events that say that all is well. */
+const LIMITS = { Normal: { burst: 25, perSecond: 2 }, Warning: { burst: 50, perSecond: 5 } } as const;
 /** While the API server is away. */
 const MAX_WAITING = 200;
 /** The API server refuses longer ones. */
 const MAX_MESSAGE = 1024;
 
 /**
- * Writes events (core/v1) that users see with "kubectl describe". Equal ones are sent once in ten minutes, at most 5 a second
- * after a burst of 50, the rest is dropped and counted. An event that cannot be written harms nobody, so nothing waits for it:
- * it is sent a quarter of a second later, one after the other.
+ * Writes events (core/v1) that users see with "kubectl describe". Equal ones are sent once in ten minutes; of warnings at most
+ * 5 a second after a burst of 50, of others 2 after 25, the rest is dropped and counted. An event that cannot be written harms
+ * nobody, so nothing waits for it: it is sent a quarter of a second later, one after the other.
  */
 export class EventRecorder {
   /** Not sent: too many at once, or for too long. Equal ones within ten minutes are not counted. */
@@ -61,32 +63,42 @@ export class EventRecorder {
   private wake: () => void = () => {};
   private hurry = false;
   private readonly now: () => number;
-  private tokens = BURST;
-  private filledMs: number;
+  private readonly budgets: Record<EventType, { tokens: number; filledMs: number }>;
   private serial = 0;
 
   constructor(private readonly options: EventRecorderOptions) {
     this.now = options.now ?? monotonicMs;
-    this.filledMs = this.now();
+    const filledMs = this.now();
+    this.budgets = {
+      Normal: { tokens: LIMITS.Normal.burst, filledMs },
+      Warning: { tokens: LIMITS.Warning.burst, filledMs },
+    };
   }
 
   /** Never throws, never waits. */
-  event(object: EventObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  event(object: EventObject, type: EventType, reason: string, message: string): void {
     const identity = JSON.stringify([object.kind, object.namespace, object.name, object.uid, reason, message]);
     const nowMs = this.now();
     const before = this.sentMs.get(identity);
     if (before !== undefined && nowMs - before < REPEAT_MS) return;
-    this.tokens = Math.min(BURST, this.tokens + ((nowMs - this.filledMs) * PER_SECOND) / 1000);
-    this.filledMs = nowMs;
-    if (this.tokens < 1 || this.waiting.length >= MAX_WAITING) {
+    if (this.waiting.length >= MAX_WAITING || !this.isAffordable(type, nowMs)) {
       this.dropped += 1;
       return;
     }
-    this.tokens -= 1;
     this.remember(identity, nowMs);
     const at = new Date(wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
     this.waiting.push({ identity, dueMs: monotonicMs() + WAIT_MS, object, type, reason, message, at });
     this.running ??= this.run();
+  }
+
+  private isAffordable(type: EventType, nowMs: number): boolean {
+    const budget = this.budgets[type];
+    const { burst, perSecond } = LIMITS[type];
+    budget.tokens = Math.min(burst, budget.tokens + ((nowMs - budget.filledMs) * perSecond) / 1000);
+    budget.filledMs = nowMs;
+    if (budget.tokens < 1) return false;
+    budget.tokens -= 1;
+    return true;
   }
 
   /** Sends at once what still waits; resolves when all has been answered, or has failed. */

@@ -280,7 +280,9 @@ test('what MetalLB has assigned stays as it is, and events and states tell the r
         [state.status.result, state.metadata.labels],
         ['Valid', { 'metallb.io/component-type': 'controller' }],
       );
-      assert.equal((await control.api.get(`${base}/ipaddresspools/lan`)).status.assignedIPv4, 5);
+      await control.api.eventually('the pool tells what is assigned', async () => {
+        return (await control.api.get(`${base}/ipaddresspools/lan`)).status?.assignedIPv4 === 5;
+      });
 
       // A change to ClusterIP gives the address back; another service takes it.
       await control.api.patch(`${SERVICES}/kept-7`, { spec: { type: 'ClusterIP' } });

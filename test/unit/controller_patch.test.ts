@@ -1,14 +1,17 @@
 // What is written to a service, and what is said about it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Allocation } from '../../src/allocation/types.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Allocation, PoolUsage } from '../../src/allocation/types.js';
 import { stateStatus } from '../../src/controller/configuration_report.js';
-import { poolCounts } from '../../src/controller/pool_status.js';
+import { PoolStatusWriter, poolCounts } from '../../src/controller/pool_status.js';
 import { decisionNotices, writeNotices } from '../../src/controller/service_events.js';
 import { FENCE_ANNOTATION, fencePatch, servicePatch, statusPath } from '../../src/controller/service_patch.js';
-import { projectService } from '../../src/kubernetes/projections.js';
+import type { ControllerApi } from '../../src/controller/types.js';
+import { projectCustomResource, projectService } from '../../src/kubernetes/projections.js';
 import type { ConfigurationProblem } from '../../src/metallb/types.js';
 import type { Address } from '../../src/net/address.js';
+import { SILENT } from './kubernetes_server.js';
 
 const POOL = 'metallb.io/ip-allocated-from-pool';
 
@@ -148,4 +151,34 @@ test('ConfigurationState: the mistakes that count, what is in force, and when a 
   );
   assert.equal(warned.result, 'Valid');
   assert.match(warned.conditions[1]!.message, /bad unknown-pool/);
+});
+
+test('while services go on to come, the status of a pool is written every five seconds at most', async () => {
+  const raw = { metadata: { namespace: 'metallb-system', name: 'lan', uid: 'u', resourceVersion: '1' }, spec: {} };
+  const lan = projectCustomResource(raw)!.value;
+  const written: unknown[] = [];
+  let assignedIPv4 = 0n;
+  const usage = (): PoolUsage => ({
+    name: 'lan',
+    assignedIPv4,
+    assignedIPv6: 0n,
+    availableIPv4: 256n,
+    availableIPv6: 0n,
+  });
+  const writer = new PoolStatusWriter({
+    api: { patch: async (_path: string, body: unknown) => written.push(body) } as unknown as ControllerApi,
+    namespace: 'metallb-system',
+    pools: () => new Map([['metallb-system/lan', lan]]),
+    usage: () => [usage()],
+    mayWrite: () => true,
+    log: SILENT,
+  });
+  const begun = performance.now();
+  for (let passedMs = 0; passedMs < 4_000; passedMs = performance.now() - begun) {
+    assignedIPv4 += 1n;
+    writer.changed();
+    await sleep(50);
+  }
+  assert.equal(written.length, 1);
+  await writer.stop();
 });

@@ -74,20 +74,28 @@ test('equal events once in ten minutes; another message, object or uid is anothe
   assert.equal(events.dropped, 0);
 });
 
-test('50 at once, then 5 a second; the rest is counted', async () => {
-  const { sent, clock, events } = recorder();
-  const say = async (count: number) => {
-    for (let index = 0; index < count; index += 1) events.event(web, 'Normal', 'r', `${clock.nowMs} ${index}`);
+test('25 at once, then 2 a second, of warnings 50 and 5; the rest is counted', async () => {
+  for (const [type, burst, perSecond] of [
+    ['Normal', 25, 2],
+    ['Warning', 50, 5],
+  ] as const) {
+    const { sent, clock, events } = recorder();
+    const say = async (count: number) => {
+      for (let index = 0; index < count; index += 1) events.event(web, type, 'r', `${clock.nowMs} ${index}`);
+      await events.flush();
+    };
+    await say(60);
+    assert.deepEqual([sent.length, events.dropped], [burst, 60 - burst]);
+    clock.nowMs = 2000;
+    await say(20);
+    assert.deepEqual([sent.length, events.dropped], [burst + 2 * perSecond, 80 - burst - 2 * perSecond]);
+    clock.nowMs = 1_000_000;
+    await say(60);
+    assert.equal(sent.length, 2 * burst + 2 * perSecond);
+    events.event(web, type === 'Normal' ? 'Warning' : 'Normal', 'r', 'of the other type');
     await events.flush();
-  };
-  await say(60);
-  assert.deepEqual([sent.length, events.dropped], [50, 10]);
-  clock.nowMs = 2000;
-  await say(20);
-  assert.deepEqual([sent.length, events.dropped], [60, 20]);
-  clock.nowMs = 1_000_000;
-  await say(60);
-  assert.equal(sent.length, 110);
+    assert.equal(sent.length, 2 * burst + 2 * perSecond + 1);
+  }
 });
 
 test('an event waits a moment for what it is about, and does not keep the process; one at a time', async () => {
