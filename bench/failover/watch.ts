@@ -118,12 +118,20 @@ function isCalm({ report }: Stream): boolean {
   return report.sent > 0 && report.lost === 0 && report.answeredBy.length === 1;
 }
 
-/** How long a node went on answering after the next one had begun. */
+/** Who answers in turn with another does so within as long; after that it is another story. */
+const APART_MS = 250;
+
+/** How long a node went on answering after the next one had begun, at one occasion. */
 export function overlapMs({ answeredBy }: Pick<AskReport, 'answeredBy'>): number {
-  const last = new Map(answeredBy.map(({ mac, sinceMs }) => [mac, sinceMs]));
-  const overlaps = answeredBy.map(({ sinceMs }, index) => {
+  let longest = 0;
+  for (const [index, { sinceMs }] of answeredBy.entries()) {
     const earlier = answeredBy[index - 1];
-    return earlier === undefined ? 0 : (last.get(earlier.mac) as number) - sinceMs;
-  });
-  return Math.max(0, ...overlaps);
+    let latestMs = sinceMs;
+    for (const later of answeredBy.slice(index)) {
+      if (later.sinceMs - latestMs > APART_MS) break;
+      latestMs = later.sinceMs;
+      if (later.mac === earlier?.mac) longest = Math.max(longest, latestMs - sinceMs);
+    }
+  }
+  return longest;
 }

@@ -65,6 +65,12 @@ test('two nodes answer at once from the first answer of the later one to the las
   assert.equal(overlapMs({ answeredBy: [] }), 0);
   assert.equal(overlapMs({ answeredBy: [stretch('a', 0), stretch('b', 50)] }), 0);
   assert.equal(overlapMs({ answeredBy: [stretch('a', 0), stretch('b', 50), stretch('a', 55), stretch('b', 60)] }), 5);
+  const twice = [stretch('a', 0), stretch('b', 50), stretch('a', 55), stretch('b', 3000), stretch('a', 3020)];
+  assert.equal(overlapMs({ answeredBy: twice }), 20, 'what happens twice is not one long time');
+  const alternating = Array.from({ length: 401 }, (_, index) => stretch(index % 2 === 0 ? 'a' : 'b', index * 10));
+  assert.equal(overlapMs({ answeredBy: alternating }), 3990);
+  const back = [stretch('a', 0), stretch('b', 50), stretch('a', 2050)];
+  assert.equal(overlapMs({ answeredBy: back }), 0, 'one after the other, and back');
 });
 
 test('goals: median and p99 over both ways in which a node is gone', () => {
