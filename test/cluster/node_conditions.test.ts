@@ -11,7 +11,7 @@ import { assertNothingLost, Traffic } from './harness/traffic.js';
 
 const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers';
 /** The goal is 200 ms; this machine may be busy. */
-const OUTAGE_LIMIT_MS = 500;
+const OUTAGE_LIMIT_MS = 1000;
 /** An owner that becomes a last resort waits for half a second; then it hands over. */
 const MOVED_MS = 3_000;
 /** After all were NotReady, so long is waited for those that are not back at once. */
