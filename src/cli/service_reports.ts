@@ -40,6 +40,13 @@ function some(names: readonly string[]): string {
   return `${names.slice(0, MAX_NAMED).join(', ')}${more}`;
 }
 
+/** What is told beside the interfaces. */
+interface Details {
+  readonly addresses: readonly string[];
+  readonly since: string;
+  readonly reason: string;
+}
+
 export interface ServiceReportsOptions {
   readonly node: string;
   readonly speaker: Pick<SpeakerView, 'claims' | 'desired' | 'ownerOf'>;
@@ -51,9 +58,11 @@ export interface ServiceReportsOptions {
     /** Whether it is known what an earlier process left, or that it cannot be known. */
     readonly isRead: boolean;
     isRecorded(service: ObjectKey): boolean;
-    announced(service: ObjectKey, interfaces: readonly string[] | null): void;
+    announced(service: ObjectKey, interfaces: readonly string[] | null, details?: Details): void;
   };
   readonly event: (service: Service, type: 'Normal' | 'Warning', reason: string, message: string) => void;
+  /** A monotonic time as ISO 8601. */
+  readonly iso: (monotonicMs: number) => string;
   /** Whether this node speaks for all where one event is enough. */
   readonly isSpokesman: () => boolean;
 }
@@ -135,15 +144,16 @@ export class ServiceReports {
   #look(key: ObjectKey): void {
     const { node, statuses, services, announcements, event, isSpokesman } = this.#options;
     const service = services().get(key) ?? null;
-    const interfaces = service ? this.#announcedOn(service) : null;
-    if (interfaces === null) this.#announced.delete(key);
+    const announced = service ? this.#announcedOf(service) : null;
+    if (announced === null) this.#announced.delete(key);
     else if (service && !this.#announced.has(key)) {
       this.#announced.add(key);
       // After a restart of this process nothing has changed.
       if (!statuses.isRecorded(key))
         event(service, 'Normal', 'nodeAssigned', `announcing from node "${node}" with protocol "layer2"`);
     }
-    statuses.announced(key, interfaces);
+    if (announced === null) statuses.announced(key, null);
+    else statuses.announced(key, announced.interfaces, announced);
 
     const announcement = announcements().get(key);
     const reason = announcement?.reason ?? null;
@@ -156,15 +166,28 @@ export class ServiceReports {
   }
 
   /** null: this node answers for none of its addresses. */
-  #announcedOn({ ingress }: Service): string[] | null {
-    const { speaker, usable } = this.#options;
+  #announcedOf({ ingress }: Service): (Details & { readonly interfaces: readonly string[] }) | null {
+    const { speaker, usable, node, iso } = this.#options;
     const open = usable();
     const interfaces = new Set<string>();
+    const addresses: Address[] = [];
+    const reasons = new Set<string>();
+    let sinceMs = Number.NEGATIVE_INFINITY;
     for (const address of ingress.flatMap(readable)) {
-      for (const { answered, interfaceName } of speaker.claims.get(address) ?? [])
-        if (answered && open.has(interfaceName)) interfaces.add(interfaceName);
+      const answered = (speaker.claims.get(address) ?? []).filter(
+        (claim) => claim.answered && open.has(claim.interfaceName),
+      );
+      if (answered.length === 0) continue;
+      addresses.push(address);
+      for (const { interfaceName, reason, sinceMs: claimedMs } of answered) {
+        interfaces.add(interfaceName);
+        reasons.add(reason);
+        const owner = speaker.ownerOf(address, interfaceName);
+        sinceMs = Math.max(sinceMs, owner?.node === node ? owner.sinceMs : claimedMs);
+      }
     }
-    return interfaces.size === 0 ? null : [...interfaces].sort();
+    if (interfaces.size === 0) return null;
+    return { interfaces: [...interfaces].sort(), addresses, since: iso(sinceMs), reason: [...reasons].join('; ') };
   }
 
   #tellConflict({ address, interfaceName, rivalMac }: Extract<Effect, { type: 'changed' }>): void {

@@ -1,7 +1,7 @@
 // A node of a Kubernetes cluster: source -> speaker -> what the cluster is told.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { monotonicMs } from '../clock.js';
+import { monotonicMs, WallTime } from '../clock.js';
 import type { ApiClient } from '../kubernetes/api_client.js';
 import { EventRecorder } from '../kubernetes/events.js';
 import type { Service } from '../kubernetes/types.js';
@@ -110,6 +110,7 @@ export class SpeakerNode {
     });
     this.#statuses = new ServiceL2Statuses({ api, namespace, node, log });
     this.#recorder = new EventRecorder({ api, component: 'arpeggio-speaker', node, log: this.#log });
+    const wallTime = new WallTime();
     this.#reports = new ServiceReports({
       node,
       speaker,
@@ -118,6 +119,7 @@ export class SpeakerNode {
       announcements: () => this.#source.announcements,
       statuses: this.#statuses,
       event: (service, type, reason, message) => this.#event(service, type, reason, message),
+      iso: (ms) => wallTime.iso(ms),
       isSpokesman: () => this.#peers.isSpokesman,
     });
     this.#ownership = new OwnershipReports({ node, speaker, records: this.#records });

@@ -12,12 +12,32 @@ const API_VERSION = 'metallb.io/v1beta1';
 const NODE_LABEL = 'metallb.io/node';
 const SERVICE_LABEL = 'metallb.io/service-name';
 const NAMESPACE_LABEL = 'metallb.io/service-namespace';
+const ADDRESSES_ANNOTATION = 'arpeggio.io/addresses';
+const SINCE_ANNOTATION = 'arpeggio.io/since';
+const REASON_ANNOTATION = 'arpeggio.io/reason';
+
+/** What MetalLB's definition has no field for. */
+export interface AnnouncedDetails {
+  /** Of the service, those that this node answers for. */
+  readonly addresses: readonly string[];
+  /** ISO 8601. */
+  readonly since: string;
+  /** For people. */
+  readonly reason: string;
+}
+
+interface Wanted extends AnnouncedDetails {
+  readonly interfaces: readonly string[];
+}
+
+const NO_DETAILS: AnnouncedDetails = { addresses: [], since: '', reason: '' };
 
 interface Observed {
   readonly name: string;
   readonly resourceVersion: string;
   readonly service: ObjectKey;
   readonly interfaces: string;
+  readonly addresses: string;
 }
 
 export interface ServiceL2StatusesOptions {
@@ -38,7 +58,7 @@ export class ServiceL2Statuses {
   /** Nodes whose objects have to go. */
   readonly #cleared: WriteQueue;
   readonly #reflector: Reflector<Observed>;
-  readonly #wanted = new Map<ObjectKey, readonly string[]>();
+  readonly #wanted = new Map<ObjectKey, Wanted>();
   /** By name of the object: MetalLB's own have others than ours. */
   readonly #observed = new Map<ObjectKey, Map<string, Observed>>();
   /** Which service an object was about, by its key. */
@@ -84,9 +104,12 @@ export class ServiceL2Statuses {
     return (this.#observed.get(service)?.size ?? 0) > 0;
   }
 
-  /** @param interfaces where this node announces the service, in the node's order; null: nowhere */
-  announced(service: ObjectKey, interfaces: readonly string[] | null): void {
-    if (interfaces) this.#wanted.set(service, interfaces);
+  /**
+   * @param interfaces where this node announces the service, in the node's order; null: nowhere
+   * @param details written when interfaces or addresses change, not when only these do
+   */
+  announced(service: ObjectKey, interfaces: readonly string[] | null, details: AnnouncedDetails = NO_DETAILS): void {
+    if (interfaces) this.#wanted.set(service, { interfaces, ...details });
     else if (!this.#wanted.delete(service) && !this.isRecorded(service)) return;
     this.#addIfReady(service);
   }
@@ -168,7 +191,7 @@ export class ServiceL2Statuses {
     else if (!isSame(kept, wanted)) await this.#update(service, kept.name, wanted);
   }
 
-  async #create(service: ObjectKey, name: string, wanted: readonly string[]): Promise<void> {
+  async #create(service: ObjectKey, name: string, wanted: Wanted): Promise<void> {
     const { api, namespace, node } = this.#options;
     const [serviceNamespace = '', serviceName = ''] = service.split('/');
     const metadata = {
@@ -179,26 +202,35 @@ export class ServiceL2Statuses {
         [SERVICE_LABEL]: labelValue(serviceName),
         [NAMESPACE_LABEL]: labelValue(serviceNamespace),
       },
+      annotations: annotationsOf(wanted),
     };
     const status = this.#statusOf(service, wanted);
     const body = { apiVersion: API_VERSION, kind: 'ServiceL2Status', metadata, spec: {}, status };
     try {
       const raw = await api.create(this.#path, body);
-      this.#isSubresource = observe(raw)?.value.interfaces !== wanted.join();
-      if (!this.#isSubresource) return this.#keep(raw);
+      this.#keep(raw);
+      this.#isSubresource = !showsInterfaces(raw, wanted);
+      if (!this.#isSubresource) return;
     } catch (error) {
       if (!isConflict(error)) throw error;
     }
     return this.#update(service, name, wanted);
   }
 
-  async #update(service: ObjectKey, name: string, wanted: readonly string[]): Promise<void> {
+  async #update(service: ObjectKey, name: string, wanted: Wanted): Promise<void> {
     const { api } = this.#options;
     const status = this.#statusOf(service, wanted);
+    const known = this.#observed.get(service)?.get(name);
     try {
-      const raw = this.#isSubresource ? null : await api.patch(`${this.#path}/${name}`, { status });
-      this.#isSubresource ||= observe(raw)?.value.interfaces !== wanted.join();
-      this.#keep(this.#isSubresource ? await api.patch(`${this.#path}/${name}/status`, { status }) : raw);
+      // Annotations cannot be written with a status that is a subresource.
+      if (!this.#isSubresource || known?.addresses !== wanted.addresses.join()) {
+        const body = { metadata: { annotations: annotationsOf(wanted) }, ...(!this.#isSubresource && { status }) };
+        const raw = await api.patch(`${this.#path}/${name}`, body);
+        this.#keep(raw);
+        this.#isSubresource ||= !showsInterfaces(raw, wanted);
+        if (!this.#isSubresource || showsInterfaces(raw, wanted)) return;
+      }
+      this.#keep(await api.patch(`${this.#path}/${name}/status`, { status }));
     } catch (error) {
       if (!isNotFound(error)) throw error;
       // The object is gone, or the definition is another one.
@@ -226,7 +258,7 @@ export class ServiceL2Statuses {
     this.#observed.set(service, (this.#observed.get(service) ?? new Map()).set(name, projected.value));
   }
 
-  #statusOf(service: ObjectKey, interfaces: readonly string[]): object {
+  #statusOf(service: ObjectKey, { interfaces }: Wanted): object {
     const [serviceNamespace = '', serviceName = ''] = service.split('/');
     return {
       node: this.#options.node,
@@ -241,8 +273,17 @@ function ofNode(node: string): { labelSelector: string } {
   return { labelSelector: `${NODE_LABEL}=${labelValue(node)}` };
 }
 
-function isSame(observed: Observed, interfaces: readonly string[]): boolean {
-  return observed.interfaces === interfaces.join();
+function isSame(observed: Observed, { interfaces, addresses }: Wanted): boolean {
+  return observed.interfaces === interfaces.join() && observed.addresses === addresses.join();
+}
+
+function showsInterfaces(raw: unknown, { interfaces }: Wanted): boolean {
+  return observe(raw)?.value.interfaces === interfaces.join();
+}
+
+function annotationsOf({ addresses, since, reason }: Wanted): Record<string, string> {
+  if (addresses.length === 0) return {};
+  return { [ADDRESSES_ANNOTATION]: addresses.join(), [SINCE_ANNOTATION]: since, [REASON_ANNOTATION]: reason };
 }
 
 interface Status {
@@ -260,5 +301,7 @@ function observe(raw: unknown): { key: ObjectKey; value: Observed } | null {
   const namespace = status.serviceNamespace ?? labels[NAMESPACE_LABEL] ?? '';
   const service = `${namespace}/${status.serviceName ?? labels[SERVICE_LABEL] ?? ''}`;
   const interfaces = (status.interfaces ?? []).map((entry) => entry.name ?? '').join();
-  return { key, value: { name, resourceVersion, service, interfaces } };
+  const { annotations } = (raw as { metadata: { annotations?: Readonly<Record<string, unknown>> } }).metadata;
+  const addresses = String(annotations?.[ADDRESSES_ANNOTATION] ?? '');
+  return { key, value: { name, resourceVersion, service, interfaces, addresses } };
 }

@@ -81,6 +81,39 @@ describe('ServiceL2Status', () => {
     );
   });
 
+  it('says for which addresses, since when and why, and is written anew only for other addresses', async () => {
+    const details = (addresses: string[], second: number) => {
+      return { addresses, since: `2026-01-01T00:00:0${second}.000Z`, reason: `reason ${second}` };
+    };
+    const annotations = () => store.objects.get(`${PATH}/${NAME}`)?.metadata.annotations as Record<string, string>;
+    for (const isSubresource of [false, true]) {
+      store = new ApiStore();
+      start((call) => {
+        if (!isSubresource || call.method === 'GET' || call.path.endsWith('/status')) return;
+        delete (call.body as { status?: unknown }).status;
+      });
+      statuses.announced(WEB, ['eth0'], details(['192.0.2.10'], 1));
+      await until('it is written', () => interfaces().join() === 'eth0');
+      assert.deepEqual(annotations(), {
+        'arpeggio.io/addresses': '192.0.2.10',
+        'arpeggio.io/since': '2026-01-01T00:00:01.000Z',
+        'arpeggio.io/reason': 'reason 1',
+      });
+      statuses.announced(WEB, ['eth0'], details(['192.0.2.10'], 2));
+      await pause(20);
+      assert.equal(annotations()['arpeggio.io/reason'], 'reason 1', 'a restarted speaker writes nothing');
+      statuses.announced(WEB, ['eth0'], details(['192.0.2.10', '2001:db8::10'], 3));
+      await until('it has changed', () => annotations()['arpeggio.io/reason'] === 'reason 3');
+      assert.equal(annotations()['arpeggio.io/addresses'], '192.0.2.10,2001:db8::10');
+      await pause(20);
+      assert.equal(store.writes().length, isSubresource ? 3 : 2);
+      statuses.announced(WEB, ['eth1'], details(['2001:db8::10'], 4));
+      await until('both have changed', () => interfaces().join() === 'eth1');
+      await until('both have changed', () => annotations()['arpeggio.io/addresses'] === '2001:db8::10');
+      await statuses.stop(1_000);
+    }
+  });
+
   it('is taken over from an earlier process of the node, and from MetalLB', async () => {
     left(NAME, ['eth0']);
     left('l2-xyz12', ['eth0'], 'shop');

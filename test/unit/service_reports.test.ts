@@ -41,6 +41,7 @@ function bed() {
     spokesman: true,
   };
   const told: (readonly string[] | null)[] = [];
+  const details: unknown[] = [];
   const events: string[] = [];
   const desired = new Map([V4, V6].map((address) => [address, { services: [KEY] } as unknown as DesiredAddress]));
   const reports = new ServiceReports({
@@ -54,12 +55,16 @@ function bed() {
         return state.isRead;
       },
       isRecorded: () => state.recorded,
-      announced: (_key, interfaces) => told.push(interfaces),
+      announced: (_key, interfaces, about) => {
+        told.push(interfaces);
+        details.push(about);
+      },
     },
     event: (_service, type, reason, message) => events.push(`${type} ${reason}: ${message}`),
+    iso: (ms) => `at ${ms}`,
     isSpokesman: () => state.spokesman,
   });
-  return { state, told, events, reports };
+  return { state, told, details, events, reports };
 }
 
 const changed = (to: ClaimView['state'], rivalMac: string | null = null) =>
@@ -72,12 +77,15 @@ const refused = (reason: RefusalCode | null): Announcement => ({
 
 describe('what the cluster is told of a service', () => {
   it('is where this node answers for it, and an event when it begins to', async () => {
-    const { state, told, events, reports } = bed();
+    const { state, told, details, events, reports } = bed();
     state.claims.set(V4, [claim('eth0'), claim('eth1', { answered: false })]).set(V6, [claim('eth1', { sinceMs: 7 })]);
     reports.onEffects([changed('newcomer'), changed('owned')]);
     assert.equal(told.length, 0, 'gathered');
     await sleep(GATHERED_MS);
     assert.deepEqual(told, [['eth0', 'eth1']]);
+    const [about] = details as [{ addresses: string[]; since: string; reason: string }];
+    assert.deepEqual(about.addresses, [V4, V6]);
+    assert.deepEqual([about.since, about.reason], ['at 7', 'nobody else used it']);
     assert.deepEqual(events, ['Normal nodeAssigned: announcing from node "host-a" with protocol "layer2"']);
     state.usable = new Set(['eth1']);
     reports.markAll();
