@@ -55,13 +55,14 @@ export class SpeakerEyes {
     );
   }
 
-  async statuses(): Promise<{ service: string; node: string; interfaces: string[] }[]> {
+  async statuses(): Promise<{ service: string; node: string; interfaces: string[]; addresses: string }[]> {
     return (await this.bed.api.list(STATUSES)).map(({ metadata, status }: ApiObject) => {
       assert.equal(metadata.labels['metallb.io/node'], status?.node ?? metadata.labels['metallb.io/node']);
       return {
         service: status?.serviceName,
         node: status?.node,
         interfaces: (status?.interfaces ?? []).map(({ name }: ApiObject) => name),
+        addresses: metadata.annotations?.['arpeggio.io/addresses'] ?? '',
       };
     });
   }
@@ -84,9 +85,13 @@ export async function ownershipTold(eyes: SpeakerEyes, services: Services, owner
     try {
       for (const [address, node] of Object.entries(owners))
         assert.equal((await eyes.record(address))?.node, node, address);
-      const said = (await eyes.statuses()).map(({ service, node, interfaces }) => `${service} ${node} ${interfaces}`);
+      const said = (await eyes.statuses()).map(
+        ({ service, node, interfaces, addresses }) => `${service} ${node} ${interfaces} ${addresses}`,
+      );
       const so = Object.entries(services).flatMap(([service, addresses]) =>
-        [...new Set(addresses.map((address) => owners[address]))].map((node) => `${service} ${node} eth0`),
+        [...new Set(addresses.map((address) => owners[address]))].map(
+          (node) => `${service} ${node} eth0 ${addresses.filter((address) => owners[address] === node)}`,
+        ),
       );
       assert.deepEqual(said.sort(), so.sort());
       return;
