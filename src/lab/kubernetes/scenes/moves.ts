@@ -1,5 +1,5 @@
 // What clients of a cluster may see of an event. Which pod serves them is kube-proxy's choice; whose MAC they send to is not.
-import { observe } from '../../observation.js';
+import { type Observation, observe } from '../../observation.js';
 import { expectOutage, lossOf } from '../../scenes/moves.js';
 import type { KubernetesLab } from '../kubernetes_lab.js';
 import { NODE_NAMES, type NodeName } from '../stage.js';
@@ -19,6 +19,18 @@ const ownedBy = (owners: Owners, node: string) => Object.keys(owners).filter((ad
 /** Whether every address for which `wanted` holds is where it was. */
 const stayed = (before: Owners, after: Owners, wanted: (address: string) => boolean) =>
   Object.keys(before).every((address) => !wanted(address) || before[address] === after[address]);
+
+/** Where packets are lost that may not be: whose, and for how long. */
+function losses(observation: Observation): string {
+  const rows = Object.entries(observation.seen).flatMap(([client, reports]) =>
+    Object.entries(reports).map(([address, { lost, longestGapMs }]) => ({ client, address, lost, longestGapMs })),
+  );
+  const worst = rows.filter(({ lost }) => lost > 0).sort((a, b) => b.lost - a.lost);
+  const named = worst.map(
+    ({ client, address, lost, longestGapMs }) => `${client} ${lost} to ${address}, ${Math.round(longestGapMs)} ms`,
+  );
+  return named.length === 0 ? lossOf(observation) : `${lossOf(observation)} (${named.join('; ')})`;
+}
 
 /** Expects that the kernel of every client has the MAC of the owner. */
 export async function expectResolved(lab: KubernetesLab, addresses: readonly string[], owners: Owners): Promise<void> {
@@ -65,7 +77,7 @@ export async function expectMove(
   lab.expect(
     'the addresses of the others stay, and lose nothing',
     stayed(before, after, (address) => before[address] !== from) && others.lost === 0,
-    lossOf(others),
+    losses(others),
   );
   return after;
 }
@@ -83,6 +95,6 @@ export async function expectNothing(
   lab.expect(
     `${what}: no address moves, nobody loses a packet`,
     allStayed && observation.sent > 0 && observation.lost === 0,
-    `${allStayed ? 'nothing moved' : 'addresses moved'}, ${lossOf(observation)}`,
+    `${allStayed ? 'nothing moved' : 'addresses moved'}, ${losses(observation)}`,
   );
 }
