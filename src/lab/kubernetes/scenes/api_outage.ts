@@ -18,7 +18,7 @@ export const apiOutage: KubernetesScene = {
     });
     const name = busiest(before);
     const after = await expectMove(lab, before, { from: name, limitMs: OUTAGE_LIMIT_MS }, () => lab.powerOff(name));
-    await expectNothing(lab, after, 'it starts again, from what is on its disk', () => lab.powerOn(name));
+    await expectNothing(lab, after, 'it starts again, from what is on its disk', () => lab.powerOn(name), name);
     await expectNothing(lab, after, 'the API server is back', async () => {
       await control.startApi();
       lab.tell('lab', 'the API server is back');

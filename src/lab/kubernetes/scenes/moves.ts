@@ -1,9 +1,10 @@
 // What clients of a cluster may see of an event. Which pod serves them is kube-proxy's choice; whose MAC they send to is not.
-import { type Observation, observe } from '../../observation.js';
-import { expectOutage, lossOf } from '../../scenes/moves.js';
+import { observe } from '../../observation.js';
+import { expectOutage } from '../../scenes/moves.js';
 import type { KubernetesLab } from '../kubernetes_lab.js';
 import { NODE_NAMES, type NodeName } from '../stage.js';
 import type { Owners } from '../workloads.js';
+import { isStraightThrough, lossless } from './machine.js';
 
 /** The goal is 200 ms, and a machine that runs a whole cluster is busy. */
 export const OUTAGE_LIMIT_MS = 500;
@@ -19,18 +20,6 @@ const ownedBy = (owners: Owners, node: string) => Object.keys(owners).filter((ad
 /** Whether every address for which `wanted` holds is where it was. */
 const stayed = (before: Owners, after: Owners, wanted: (address: string) => boolean) =>
   Object.keys(before).every((address) => !wanted(address) || before[address] === after[address]);
-
-/** Where packets are lost that may not be: whose, and for how long. */
-function losses(observation: Observation): string {
-  const rows = Object.entries(observation.seen).flatMap(([client, reports]) =>
-    Object.entries(reports).map(([address, { lost, longestGapMs }]) => ({ client, address, lost, longestGapMs })),
-  );
-  const worst = rows.filter(({ lost }) => lost > 0).sort((a, b) => b.lost - a.lost);
-  const named = worst.map(
-    ({ client, address, lost, longestGapMs }) => `${client} ${lost} to ${address}, ${Math.round(longestGapMs)} ms`,
-  );
-  return named.length === 0 ? lossOf(observation) : `${lossOf(observation)} (${named.join('; ')})`;
-}
 
 /** Expects that the kernel of every client has the MAC of the owner. */
 export async function expectResolved(lab: KubernetesLab, addresses: readonly string[], owners: Owners): Promise<void> {
@@ -62,39 +51,51 @@ export async function expectMove(
   const observation = await observe(lab, event);
   const after = await lab.settled();
   const addresses = ownedBy(before, from);
-  expectOutage(
-    lab,
-    observation.only((address) => before[address] === from),
-    limitMs,
-  );
+  const moved = observation.only((address) => before[address] === from);
+  // Of a node that dies nothing comes through any more that goes straight to its pod.
+  const straight = observation.only((address) => limitMs === 0 || !isStraightThrough(address, from));
+  if (limitMs > 0) expectOutage(lab, moved, limitMs);
+  else {
+    for (const { name } of lab.clients) {
+      const { held, figure } = lossless(moved.of(name), straight.of(name));
+      lab.expect(`${name} loses nothing`, held, figure);
+    }
+  }
   lab.expect(
     'each of its addresses has another owner',
     addresses.length > 0 && ownedBy(after, from).length === 0,
     addresses.map((address) => `${address} to ${after[address]}`).join(', '),
   );
   await expectResolved(lab, addresses, after);
-  const others = observation.only((address) => before[address] !== from);
+  const isOthers = (address: string) => before[address] !== undefined && before[address] !== from;
+  const others = lossless(observation.only(isOthers), straight);
   lab.expect(
     'the addresses of the others stay, and lose nothing',
-    stayed(before, after, (address) => before[address] !== from) && others.lost === 0,
-    losses(others),
+    others.held && stayed(before, after, isOthers),
+    others.figure,
   );
   return after;
 }
 
-/** Lets something happen that no client may notice. */
+/** Lets something happen that no client may notice. @param returning the node that was dead before */
 export async function expectNothing(
   lab: KubernetesLab,
   owners: Owners,
   what: string,
   event: () => Promise<unknown>,
+  returning: NodeName | null = null,
 ): Promise<void> {
   const observation = await observe(lab, event);
   const after = await lab.settled();
   const allStayed = stayed(owners, after, () => true);
+  const { held, figure } = lossless(
+    observation.only((address) => owners[address] !== undefined),
+    // The node that comes back was not there before.
+    observation.only((address) => !isStraightThrough(address, returning)),
+  );
   lab.expect(
     `${what}: no address moves, nobody loses a packet`,
-    allStayed && observation.sent > 0 && observation.lost === 0,
-    `${allStayed ? 'nothing moved' : 'addresses moved'}, ${losses(observation)}`,
+    allStayed && held,
+    `${allStayed ? 'nothing moved' : 'addresses moved'}, ${figure}`,
   );
 }

@@ -9,7 +9,7 @@ export const powerLoss: KubernetesScene = {
     const before = await lab.settled();
     const name = busiest(before);
     const after = await expectMove(lab, before, { from: name, limitMs: OUTAGE_LIMIT_MS }, () => lab.powerOff(name));
-    await expectNothing(lab, after, 'it starts again', () => lab.powerOn(name));
+    await expectNothing(lab, after, 'it starts again', () => lab.powerOn(name), name);
     await lab.askAnew();
   },
 };
