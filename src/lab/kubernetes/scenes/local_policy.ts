@@ -2,6 +2,7 @@ import { observe } from '../../observation.js';
 import { expectOutage } from '../../scenes/moves.js';
 import type { KubernetesLab, KubernetesScene } from '../kubernetes_lab.js';
 import { CLIENT_NAMES } from '../stage.js';
+import { sendAnew } from './machine.js';
 import { LOCAL } from './services.js';
 
 /** The API server, the controller of EndpointSlices, kube-proxy and the speakers take their turns. */
@@ -56,6 +57,7 @@ export const localPolicy: KubernetesScene = {
     await Promise.all([bed.setPod('pod-a', true), bed.setPod('pod-b', true)]);
     await bed.endpoints(LOCAL, ['pod-a', 'pod-b', 'pod-c']);
     await lab.settled();
+    await sendAnew(lab);
     await lab.askAnew();
   },
 };

@@ -12,13 +12,14 @@ const STRAIGHT = POD_NAMES.map((pod) => ({
   via: nodeAddresses(PODS[pod])[0],
 }));
 
-/** Clients send to the pods, too, from now on. */
-export async function watchMachine(lab: KubernetesLab): Promise<void> {
+/** Clients send to all services, and to the pods, by new connections from now on: to those pods that kube-proxy chooses now. */
+export async function sendAnew(lab: KubernetesLab): Promise<void> {
   const routes = STRAIGHT.map(({ address, via }) => `route replace ${address} via ${via}`);
   await Promise.all(
     lab.clients.map(async (client) => {
       await client.host.batch(routes);
-      await client.stream(...STRAIGHT.map(({ address }) => address));
+      await client.silence();
+      await client.stream(...lab.addresses, ...STRAIGHT.map(({ address }) => address));
     }),
   );
 }

@@ -4,7 +4,7 @@ import { shares } from '../../scenes/start.js';
 import type { KubernetesLab, KubernetesScene } from '../kubernetes_lab.js';
 import { loadBalancer } from '../objects.js';
 import { NODE_NAMES } from '../stage.js';
-import { watchMachine } from './machine.js';
+import { sendAnew } from './machine.js';
 import { expectResolved } from './moves.js';
 
 export const WEB = 'web';
@@ -88,8 +88,7 @@ export const services: KubernetesScene = {
     const { addresses } = lab;
     const owners = await lab.settled();
     lab.expect('each address has one owner', addresses.length === 8, shares(NODE_NAMES, owners));
-    await Promise.all(lab.clients.map((client) => client.stream(...addresses)));
-    await watchMachine(lab);
+    await sendAnew(lab);
     lab.tell('clients', `send to ${addresses.length} addresses every 2 ms`);
     await expectServed(lab);
     await expectResolved(lab, addresses, owners);
