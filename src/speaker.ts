@@ -3,18 +3,23 @@ import type { DesiredAddress, DesiredService, DesiredState, Probing } from './de
 import type { Peer } from './membership/membership.js';
 import type { Address } from './net/address.js';
 import type { SegmentAction } from './ownership/actions.js';
+import { Fence } from './ownership/fence.js';
 import type { Owner } from './ownership/owners.js';
 import { Records } from './ownership/records.js';
 import { Segment } from './ownership/segment.js';
 import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from './responder/types.js';
 import { sameAdvertisement } from './speaker/advertised.js';
 import type { Effect, SpeakerEvent } from './speaker/events.js';
+import { Fencing } from './speaker/fencing.js';
+import type { SpeakerOptions } from './speaker/options.js';
+import { samePlans } from './speaker/same_plans.js';
 import { ServeList } from './speaker/serve_list.js';
 import { Step } from './speaker/step.js';
 import { Wishes } from './speaker/wishes.js';
 import { tableOf } from './table/table.js';
 
 export type { Effect, SpeakerEvent } from './speaker/events.js';
+export type { SpeakerOptions } from './speaker/options.js';
 
 /**
  * Plans follow every change of ownership. They may lag this far behind, so that many changes make one table; further with many
@@ -29,18 +34,6 @@ const PLAN_DELAY_MS_PER_ADDRESS = 0.01;
  */
 const ARRIVING_MS = 1_500;
 
-export interface SpeakerOptions {
-  /** Name of this node. */
-  readonly node: string;
-  /** Of this process: see HeartbeatOptions. */
-  readonly incarnation: string;
-  readonly heartbeat: { readonly intervalMs: number; readonly multiplier: number };
-  /** 0 <= random() < 1; the simulator's is seeded. */
-  readonly random: () => number;
-  /** Whether something else, such as kube-proxy, takes the traffic to every service IP: there are no `serve` effects. Default: false. */
-  readonly servedElsewhere?: boolean;
-}
-
 /**
  * Every decision of a node: which addresses it claims, answers, announces, defends, holds back, takes over and gives
  * away. Does no I/O and reads no clock: `step(event, nowMs)` returns what is to be done. `nowMs` is monotonic and never
@@ -51,6 +44,7 @@ export class Speaker {
   #probing: Probing = 'fast';
   readonly #wishes = new Wishes();
   readonly #records: Records;
+  readonly #fencing: Fencing | null;
   #lastResort: ReadonlySet<string> = new Set();
   #usable: ReadonlySet<string> = new Set();
   readonly #segments = new Map<string, Segment>();
@@ -73,8 +67,13 @@ export class Speaker {
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
-    this.#records = new Records(options.node);
     this.#serving = new ServeList(options.servedElsewhere ?? false);
+    const { node, takeover = 'fast' } = options;
+    const fence = takeover === 'fenced' ? new Fence() : null;
+    this.#records = new Records(node, fence, (peer, address) =>
+      [...this.#segments.values()].some((segment) => segment.isClaimedBy(peer, address)),
+    );
+    this.#fencing = fence && new Fencing(node, fence, this.#records, this.#segments);
   }
 
   get desired(): ReadonlyMap<Address, DesiredAddress> {
@@ -120,6 +119,21 @@ export class Speaker {
     return this.#records.unheard();
   }
 
+  /** Whether no other node may answer the address, as its record and the session of that node say. */
+  isFree(address: Address): boolean {
+    return this.#records.holderOf(address) === null;
+  }
+
+  /** Whether the record of the address is known to name this node; always, where nothing waits for it. */
+  isConfirmed(address: Address): boolean {
+    return this.#records.fence?.isConfirmed(address) ?? true;
+  }
+
+  /** Until when a table may be in force that nobody renews, beside its own life. */
+  get answerUntilMs(): number {
+    return this.#records.fence?.answerUntilMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** How many addresses this node owns, each segment counted. */
   get ownedCount(): number {
     let count = 0;
@@ -143,6 +157,7 @@ export class Speaker {
     if (this.#stopped) return null;
     let dueMs = Math.min(this.#plansDueMs, this.#claimsDueMs);
     if (nowMs < this.#silentFromMs) dueMs = Math.min(dueMs, this.#silentFromMs);
+    if (this.#records.fence) dueMs = Math.min(dueMs, this.#records.fence.nextMs());
     for (const segment of this.#segments.values()) dueMs = Math.min(dueMs, segment.nextMs(nowMs));
     return Number.isFinite(dueMs) ? dueMs : null;
   }
@@ -150,7 +165,9 @@ export class Speaker {
   step(event: SpeakerEvent, nowMs: number): Effect[] {
     if (this.#stopped) return [];
     const step = new Step();
+    this.#fencing?.look(nowMs);
     let tableChanged = this.#handle(event, nowMs, step);
+    this.#fencing?.look(nowMs);
     if (event.type === 'served' || step.conflictsChanged) {
       for (const segment of this.#segments.values()) segment.placeAnew();
     }
@@ -204,11 +221,15 @@ export class Speaker {
         for (const segment of this.#segments.values()) segment.setLastResort(this.#lastResort, nowMs);
         return false;
       case 'record':
+        this.#fencing?.seen(event.records);
         this.#recorded(this.#records.seen(event.records));
         return false;
+      case 'renewed':
+        this.#fencing?.renewed(event.untilMs, nowMs);
+        return false;
       case 'sessions':
-        this.#recorded(this.#records.setLive(event.live));
-        for (const segment of this.#segments.values()) segment.placeAnew();
+        this.#recorded(this.#records.setLive(event.live, event.ended));
+        for (const segment of this.#segments.values()) segment.sessionsChanged();
         return false;
       case 'resume':
         this.#records.resume(nowMs);
@@ -365,8 +386,9 @@ export class Speaker {
       step.moved(interfaceName, address, action.from, action.to, action.why);
       return;
     }
+    if (action.type === 'stand-by') this.#fencing?.yielded(address);
     const claim = this.#wishes.claimOf(address, interfaceName);
-    if (claim) step.run(claim, () => this.#follow(claim, segment.owns(address), action, nowMs));
+    if (claim) step.run(claim, () => this.#follow(claim, segment.holds(address), action, nowMs));
   }
 
   /** @param mine as it is at the end of the step: what was gained may have been lost again */
@@ -410,7 +432,7 @@ export class Speaker {
   #contextOf({ address, interfaceName }: Claim): ClaimContext {
     return {
       probing: this.#probing,
-      mine: this.#segments.get(interfaceName)?.owns(address) ?? false,
+      mine: this.#segments.get(interfaceName)?.holds(address) ?? false,
       usable: this.#usable.has(interfaceName),
       served: this.#serving.isServed(address),
       random: this.#options.random,
@@ -471,19 +493,4 @@ export class Speaker {
     }
     return effects;
   }
-}
-
-function samePlans(before: readonly TakeoverPlan[], now: readonly TakeoverPlan[]): boolean {
-  return (
-    before.length === now.length &&
-    now.every(({ interfaceName, incarnation, addresses }, index) => {
-      const other = before[index]!;
-      return (
-        other.interfaceName === interfaceName &&
-        other.incarnation === incarnation &&
-        other.addresses.length === addresses.length &&
-        addresses.every((address, at) => address === other.addresses[at])
-      );
-    })
-  );
 }

@@ -14,6 +14,9 @@ export interface WarningsInput {
   readonly problems: readonly ConfigurationProblem[];
   readonly records: ReflectorStatus;
   readonly pendingRecords: number;
+  readonly takeover: 'fast' | 'fenced';
+  /** Nodes whose speakers take over in the other way. */
+  readonly otherMode: readonly string[];
   /** Sentences on nodes whose heartbeats do not arrive. */
   readonly unheard: readonly string[];
   /** Services that nobody announces until users mend something, and why. */
@@ -23,7 +26,7 @@ export interface WarningsInput {
 }
 
 export function clusterWarnings(input: WarningsInput): string[] {
-  const { wish, source, problems, records, pendingRecords, unheard, failures, unknownNode } = input;
+  const { wish, source, problems, records, pendingRecords, unheard, failures, unknownNode, otherMode } = input;
   const warnings: string[] = [];
   if (wish === 'saved')
     warnings.push('what is announced comes from the state on disk; the API server has told nothing yet');
@@ -37,6 +40,7 @@ export function clusterWarnings(input: WarningsInput): string[] {
     warnings.push(`${kinds.join(', ')} cannot be read from the API server, so what is known stays in force: ${reason}`);
   }
   if (pendingRecords > 0) warnings.push(`${pendingRecords} ownership records are not written yet`);
+  if (otherMode.length > 0) warnings.push(otherModeText(input.takeover, otherMode));
   if (source.configuration === 'last-good')
     warnings.push('the pools and advertisements in the cluster have mistakes; the last good ones are in force');
   if (unknownNode !== null)
@@ -49,6 +53,12 @@ export function clusterWarnings(input: WarningsInput): string[] {
   const more = failures.size - services.length;
   if (more > 0) warnings.push(`${more} more services are announced by nobody`);
   return warnings;
+}
+
+/** Fenced keeps its promise only where all do. */
+export function otherModeText(takeover: 'fast' | 'fenced', others: readonly string[]): string {
+  const other = takeover === 'fast' ? 'fenced' : 'fast';
+  return `this speaker runs with --takeover ${takeover}, those of ${others.join(', ')} with ${other}: two nodes may announce one address; give all the same`;
 }
 
 export function logProblems(log: Logger, problems: readonly ConfigurationProblem[]): void {

@@ -16,6 +16,8 @@ export interface EffectRunnerOptions {
   readonly log: Logger;
   readonly moves: MoveRecord;
   readonly serve: (effect: EffectOf<'serve'>) => void;
+  /** Until when a table may be in force that is not renewed, beside its own life, monotonic. Default: for ever. */
+  readonly answerUntilMs?: () => number;
 }
 
 /** Carries out what the speaker wants done, in order. */
@@ -43,7 +45,7 @@ export class EffectRunner {
     for (const effect of effects) {
       switch (effect.type) {
         case 'publish':
-          responder.publish(effect.table, TABLE_LIFETIME_MS);
+          responder.publish(effect.table, this.#lifetimeMs(nowMs));
           this.#publishedMs = nowMs;
           break;
         case 'probe':
@@ -74,8 +76,13 @@ export class EffectRunner {
     moves.add(moved, announced);
   }
 
-  renew(): void {
-    this.#options.responder.renew(TABLE_LIFETIME_MS);
+  renew(nowMs: number): void {
+    this.#options.responder.renew(this.#lifetimeMs(nowMs));
+  }
+
+  #lifetimeMs(nowMs: number): number {
+    const leftMs = (this.#options.answerUntilMs?.() ?? Number.POSITIVE_INFINITY) - nowMs;
+    return Math.max(1, Math.min(TABLE_LIFETIME_MS, Math.floor(leftMs)));
   }
 
   /** Tells all peers that this node is gone, where they have not been told. */

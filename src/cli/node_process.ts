@@ -39,6 +39,8 @@ export interface NodeProcessOptions {
   readonly settings: NodeSettings;
   /** What `serve: loopback` has changed; beside it, whether the node is drained. */
   readonly stateFile: string;
+  /** Default: fast. */
+  readonly takeover?: 'fast' | 'fenced';
   readonly log: Logger;
   /** What the source has to say, such as the mistakes of a refused configuration: for the status. */
   readonly warnings: () => readonly string[];
@@ -93,6 +95,7 @@ export class NodeProcess {
       random: Math.random,
       heartbeat: { intervalMs, multiplier },
       servedElsewhere: options.servedElsewhere ?? false,
+      takeover: options.takeover ?? 'fast',
     });
     this.#responder = new Responder({
       onEvent: (event) => this.#onEvent(event),
@@ -114,7 +117,13 @@ export class NodeProcess {
       onServed: (generation) => this.#stepLast({ type: 'served', generation }),
     });
     this.#effects = new EffectRunner(
-      { responder: this.#responder, log, moves: this.#moves, serve: (effect) => this.#serving.serve(effect) },
+      {
+        responder: this.#responder,
+        log,
+        moves: this.#moves,
+        serve: (effect) => this.#serving.serve(effect),
+        answerUntilMs: () => this.#speaker.answerUntilMs,
+      },
       monotonicMs(),
     );
     this.#kernelCheck = new KernelCheck(log, () => ({
@@ -134,7 +143,10 @@ export class NodeProcess {
   }
 
   /** What other parts of the process read of it, and never change. */
-  get speaker(): Pick<Speaker, 'desired' | 'claims' | 'interfaces' | 'ownerOf' | 'peers' | 'unheard'> {
+  get speaker(): Pick<
+    Speaker,
+    'desired' | 'claims' | 'interfaces' | 'ownerOf' | 'peers' | 'unheard' | 'isFree' | 'isConfirmed'
+  > {
     return this.#speaker;
   }
 
@@ -164,7 +176,9 @@ export class NodeProcess {
       this.#step({ type: 'listen', interfaces: this.#links.interfaces });
     }
     this.#renew = setInterval(() => {
-      this.#effects.renew();
+      // Who stood still may have been replaced: nothing is prolonged before that is looked at.
+      if (this.#options.takeover === 'fenced') this.#step({ type: 'tick' });
+      this.#effects.renew(monotonicMs());
       this.#peerLog.tick(monotonicMs());
     }, RENEW_MS);
   }
@@ -204,9 +218,16 @@ export class NodeProcess {
     this.#step({ type: 'record', records });
   }
 
-  /** The other nodes whose speakers run and reach the API server, from now on. */
-  setSessions(live: readonly string[]): void {
-    this.#step({ type: 'sessions', live });
+  /** The other nodes whose speakers run and reach the API server, from now on, and those that ended in order. */
+  setSessions(live: readonly string[], ended: readonly string[]): void {
+    this.#step({ type: 'sessions', live, ended });
+  }
+
+  /** The session of this node lasts until then, monotonic. */
+  renewed(untilMs: number): void {
+    if (this.#options.takeover !== 'fenced') return;
+    this.#step({ type: 'renewed', untilMs });
+    this.#effects.renew(monotonicMs());
   }
 
   /** A process of this node ended a moment ago, without giving anything away. */

@@ -32,7 +32,7 @@ export function speakerCommand(): Command {
       from(
         'ARPEGGIO_TAKEOVER',
         '--takeover <mode>',
-        'fast: takes over at once and records it; fenced, which records it first, is refused: it is not built yet',
+        'fast: takes over at once and records it; fenced: records it first, so that never two nodes answer; the same for all',
       ).default('fast'),
     )
     .addOption(

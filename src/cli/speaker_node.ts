@@ -73,6 +73,7 @@ export class SpeakerNode {
       settings: { node, cluster, interfaces, serve: 'none', heartbeat: { ...HEARTBEAT, keys } },
       servedElsewhere: true,
       stateFile: drainedStateFile(stateDir),
+      takeover: settings.takeover,
       log,
       warnings: () => this.#warnings(),
       onEffects: (effects) => this.#onEffects(effects),
@@ -100,10 +101,14 @@ export class SpeakerNode {
       node,
       log,
       isHeard: (name) => this.#peers.isHeard(name),
+      takeover: settings.takeover,
+      core: speaker,
+      isSettled: () => this.#wish === 'cluster' && this.#process.health().ok,
+      onRenewed: (untilMs) => this.#process.renewed(untilMs),
       onRecords: (records) => this.#process.recorded(records),
-      onSessions: (live) => {
+      onSessions: (live, ended) => {
         this.#log.debug({ live }, 'other speakers whose session lasts');
-        this.#process.setSessions(live);
+        this.#process.setSessions(live, ended);
       },
       onResumed: () => this.#process.resume(),
       onConnected: () => this.#statuses.retryNow(),
@@ -256,6 +261,8 @@ export class SpeakerNode {
       problems: [...this.#problems, ...this.#missingInterfaces()],
       records: this.#records.status,
       pendingRecords: this.#records.pending,
+      takeover: this.#options.settings.takeover,
+      otherMode: this.#records.otherMode,
       unheard: this.#peers.unheard.map((node) => this.#peers.unheardText(node)),
       failures: this.#reports.failures,
       unknownNode: this.#source.status.synced && !this.#source.nodes.has(node) ? node : null,

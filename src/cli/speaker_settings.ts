@@ -34,6 +34,7 @@ export interface SpeakerSettings {
   readonly lbClass: string | null;
   readonly ignoreExcludeLB: boolean;
   readonly drainOnCordon: boolean;
+  readonly takeover: 'fast' | 'fenced';
   readonly probing: Probing;
   /** null: every eligible Ethernet interface. */
   readonly interfaces: readonly string[] | null;
@@ -62,10 +63,6 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     );
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(node) || node.length > MAX_NODE_NAME)
     throw invalid(`--node-name: ${JSON.stringify(node)} is no name of a Node; kubectl get nodes lists them`);
-  if (oneOf('--takeover', ['fast', 'fenced'], options.takeover, 'fast') === 'fenced')
-    throw invalid(
-      '--takeover: fenced is not built yet, and fast would not keep its promise; leave the flag out for fast',
-    );
   const listen = text(options.listen);
   return {
     node,
@@ -73,6 +70,7 @@ export function speakerSettings(options: SpeakerOptions): SpeakerSettings {
     lbClass: text(options.lbClass),
     ignoreExcludeLB: yesNo('--ignore-exclude-lb', options.ignoreExcludeLb, false),
     drainOnCordon: yesNo('--drain-on-cordon', options.drainOnCordon, true),
+    takeover: oneOf('--takeover', ['fast', 'fenced'], options.takeover, 'fast'),
     probing: oneOf('--probing', PROBINGS, options.probing, 'fast'),
     interfaces: names('--interfaces', options.interfaces),
     heartbeatKeyFile: text(options.heartbeatKeyFile),

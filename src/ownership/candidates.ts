@@ -35,7 +35,7 @@ export class Candidates {
   constructor(
     private readonly node: string,
     private readonly members: Membership,
-    private readonly records: Pick<Records, 'unheard' | 'nodeOf'>,
+    private readonly records: Pick<Records, 'unheard' | 'nodeOf' | 'isCandidate'>,
   ) {}
 
   /** Nodes that are candidates only where no other node is. */
@@ -86,7 +86,9 @@ export class Candidates {
     { self, without = null, better = false, except }: RequestOptions,
   ): PlacementRequest[] {
     const heard = this.members.twoWay().filter(({ node }) => node !== without);
-    const ready = heard.filter(({ state }) => state === 'ready').map(({ node }) => node);
+    const ready = heard.flatMap(({ node, state }) =>
+      state === 'ready' && this.records.isCandidate(node) ? [node] : [],
+    );
     // Who is about to be ready gets its share of what nobody ever had; so does who is here but cannot be heard.
     const joining = heard.filter(({ state }) => state === 'joining').map(({ node }) => node);
     const unheard = this.records.unheard().filter((node) => !this.members.isTwoWay(node));

@@ -73,7 +73,7 @@ export class Departure {
     return some;
   }
 
-  /** @param owning whether anything is ours */
+  /** @param owning whether anything is ours that may be given */
   nextMs(owning: boolean): number {
     const overMs = this.#leavingSinceMs === null ? Number.POSITIVE_INFINITY : this.#leavingSinceMs + LEAVE_LIMIT_MS;
     return owning ? Math.min(overMs, this.#allMs) : overMs;

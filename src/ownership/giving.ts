@@ -12,6 +12,8 @@ export class Giving {
   constructor(
     private readonly ledger: Ledger,
     private readonly candidates: Candidates,
+    /** Whether anything may be given away now. */
+    private readonly mayGive: () => boolean,
   ) {}
 
   /** Whether all is given away, or nothing more can be. */
@@ -47,6 +49,7 @@ export class Giving {
       this.candidates.refuse(address, node, nowMs);
       departure.consider(address);
     }
+    if (!this.mayGive()) return;
     const due: Address[] = [];
     for (const address of departure.takeDue(ledger.replication.own.addresses, nowMs)) {
       if (ledger.handovers.successorOf(address) === null) due.push(address);
@@ -73,6 +76,7 @@ export class Giving {
     except?: (address: Address) => ReadonlySet<string> | null,
   ): Address[] {
     const { ledger, departure } = this;
+    if (!this.mayGive()) return [];
     const must: [Address, Wanted, boolean][] = [];
     const may: [Address, Wanted, boolean][] = [];
     for (const address of addresses) {

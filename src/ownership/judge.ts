@@ -31,10 +31,12 @@ export interface Case {
   readonly successor: string | null;
   /** The process, by incarnation, that asked us to take it; null: none. */
   readonly predecessor: string | null;
+  /** Whether a fence stands around ours: no claim beats it, but that of who was asked to take it. */
+  readonly confirmed: boolean;
 }
 
 /** Who owns an address, given all claims to it. Pure. */
-export function judge({ address, node, mine, claims, successor, predecessor }: Case): Verdict {
+export function judge({ address, node, mine, claims, successor, predecessor, confirmed }: Case): Verdict {
   let best: PeerClaim | null = null;
   for (const claim of claims) {
     if (!counts(claim)) continue;
@@ -44,7 +46,7 @@ export function judge({ address, node, mine, claims, successor, predecessor }: C
         return { type: 'lost', why: `handed over to ${claim.node}` };
       }
       const askedUs = predecessor === claim.incarnation && claim.term < mine.term;
-      if (!askedUs && compareClaims(address, mine, node, claim, claim.node) < 0) {
+      if (!confirmed && !askedUs && compareClaims(address, mine, node, claim, claim.node) < 0) {
         return { type: 'lost', why: `${claim.node} has the better claim` };
       }
     }

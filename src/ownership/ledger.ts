@@ -31,6 +31,8 @@ export class Ledger {
   plansOutdated = true;
   readonly #dirty = new Set<Address>();
   #gained: Address[] = [];
+  /** Claims of ours that are answered when their record names us, with how they came to be. */
+  readonly #awaiting = new Map<Address, { readonly how: Acquisition; readonly why: string }>();
   #actions: SegmentAction[] = [];
 
   constructor(
@@ -43,6 +45,16 @@ export class Ledger {
 
   owns(address: Address): boolean {
     return this.replication.own.get(address) !== null;
+  }
+
+  /** Whether this node owns the address, and may answer for it. */
+  holds(address: Address): boolean {
+    return this.owns(address) && this.#isConfirmed(address);
+  }
+
+  /** Claims of ours that wait for their record. */
+  get awaiting(): Address[] {
+    return [...this.#awaiting.keys()];
   }
 
   /** A copy: who yields them all changes what is listed. */
@@ -84,7 +96,8 @@ export class Ledger {
     this.replication.own.set(address, term, false);
     this.history.sawTerm(address, term);
     this.#gained.push(address);
-    this.#actions.push({ type: 'own', address, how, why });
+    if (this.records.fence) this.#awaiting.set(address, { how, why });
+    else this.#actions.push({ type: 'own', address, how, why });
     this.#setOwner(address, { node: this.node, term, firm: false }, why, nowMs);
     this.unowned.delete(address);
     this.#dirty.add(address);
@@ -96,6 +109,7 @@ export class Ledger {
     this.handovers.end(address);
     this.accepted.delete(address);
     this.disputed.delete(address);
+    this.#awaiting.delete(address);
     this.#actions.push({ type: 'stand-by', address, why });
     this.#dirty.add(address);
   }
@@ -121,20 +135,24 @@ export class Ledger {
       claims,
       successor: this.handovers.successorOf(address),
       predecessor: this.accepted.from(address),
+      confirmed: this.records.fence !== null && this.#isConfirmed(address),
     });
     const wish = this.wanted.get(address);
     const holder = this.records.holderOf(address);
     if (verdict.type === 'lost') this.yield(address, verdict.why);
     else if (!wish) this.#drop(address, verdict, nowMs);
-    else if (mine && holder && holder.term >= mine.term) {
-      this.yield(address, `${holder.node}, which is not heard, is recorded as its owner`);
-    } else if (verdict.type === 'nobody' && holder) {
+    else if (mine && holder && this.#stands(holder, address, mine.term)) {
+      const unheard = this.members.isTwoWay(holder.node) ? '' : ', which is not heard,';
+      this.yield(address, `${holder.node}${unheard} is recorded as its owner`);
+    } else if (holder && this.#isRecordFirst(verdict, holder.node)) {
       unowned.delete(address);
       this.#setOwner(address, { ...holder, firm: false }, `recorded as owned by ${holder.node}`, nowMs);
-      // When its session is over it may still answer, unheard as it is: then the address is probed.
-      history.released(address);
-    } else if (mine) this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
-    else if (verdict.type === 'theirs') {
+      // When its session is over it may still answer, unheard as it is: then the address is probed. Within a fence it does not.
+      if (!this.records.fence) history.released(address);
+    } else if (mine) {
+      this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
+      if (this.records.fence) this.#checkRecord(address);
+    } else if (verdict.type === 'theirs') {
       unowned.delete(address);
       const why = history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;
       this.#setOwner(address, verdict.claim, why, nowMs);
@@ -146,6 +164,35 @@ export class Ledger {
         unowned.add(address, nowMs);
         this.placeDue = true;
       }
+    }
+  }
+
+  #isConfirmed(address: Address): boolean {
+    return this.records.fence?.isConfirmed(address) ?? true;
+  }
+
+  /** Whether the record is older than our claim, or the only one that counts; not where its holder has asked us to take it. */
+  #stands(holder: { readonly node: string; readonly term: number }, address: Address, term: number): boolean {
+    if (!this.records.fence) return holder.term >= term;
+    const from = this.accepted.from(address);
+    return from === null || this.members.byIncarnation(from)?.report.node !== holder.node;
+  }
+
+  /** Whether the owner is the one recorded, whoever claims the address. */
+  #isRecordFirst(verdict: Verdict, holder: string): boolean {
+    if (verdict.type === 'nobody') return true;
+    return this.records.fence !== null && verdict.type === 'theirs' && verdict.claim.node !== holder;
+  }
+
+  /** What is ours is answered as long as its record says so. */
+  #checkRecord(address: Address): void {
+    const awaited = this.#awaiting.get(address);
+    if (this.#isConfirmed(address)) {
+      this.#awaiting.delete(address);
+      if (awaited) this.#actions.push({ type: 'own', address, ...awaited });
+    } else if (!awaited) {
+      this.#awaiting.set(address, { how: 'takeover', why: 'recorded again' });
+      this.#actions.push({ type: 'stand-by', address, why: 'its record does not name this node any more' });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Address } from '../net/address.js';
+import type { Fence } from './fence.js';
 
 /**
  * Frames of a node so long after the first prove that the switches keep its heartbeats from us: where it is back after a cut, they
@@ -17,6 +18,8 @@ export interface OwnershipRecord {
   readonly node: string | null;
   /** Counts its owners, as the terms of claims do. */
   readonly term: number;
+  /** Where a write of this process has made it: when that was begun, monotonic. */
+  readonly begunMs?: number;
 }
 
 /**
@@ -30,6 +33,7 @@ export class Records {
   #told = false;
   /** What is recorded of this node was in its use until a moment ago, up to this time. */
   #resumableUntilMs = Number.NEGATIVE_INFINITY;
+  #ended: ReadonlySet<string> = new Set();
   /** Nodes whose claims were known on some segment at some time: if they fall silent, they are gone. */
   readonly #heard = new Set<string>();
   /** Of these, those that sent frames other than heartbeats since they fell silent. */
@@ -37,8 +41,41 @@ export class Records {
   /** When the first such frame came. */
   readonly #frameMs = new Map<string, number>();
 
-  /** @param node this one */
-  constructor(private readonly node: string) {}
+  /**
+   * @param node this one
+   * @param fence null: a takeover is recorded, and does not wait for that
+   * @param claims whether a node that is heard claims the address anywhere, as far as is known
+   */
+  constructor(
+    private readonly node: string,
+    readonly fence: Fence | null = null,
+    private readonly claims: (node: string, address: Address) => boolean = () => false,
+  ) {}
+
+  /** The other nodes whose session lasts. */
+  get live(): ReadonlySet<string> {
+    return this.#live;
+  }
+
+  /** Nodes that have ended their session themselves. */
+  get ended(): ReadonlySet<string> {
+    return this.#ended;
+  }
+
+  /** Nodes that some record names, this one left out. */
+  *holders(): Iterable<string> {
+    for (const [node, addresses] of this.#byNode) if (addresses.size > 0 && node !== this.node) yield node;
+  }
+
+  /** Whether the record names this node. */
+  isOurs(address: Address): boolean {
+    return this.#records.get(address)?.node === this.node;
+  }
+
+  /** Whether the node can have something recorded, where nothing is answered before it is. */
+  isCandidate(node: string): boolean {
+    return this.fence === null || this.#live.has(node);
+  }
 
   /** The other nodes whose session lasts; null: nobody has told yet. */
   get sessions(): ReadonlySet<string> | null {
@@ -65,11 +102,20 @@ export class Records {
     return this.#records.get(address)?.term ?? 0;
   }
 
-  /** The node that is not heard and holds the address. */
+  /** The other node that holds the address by its record: one that is not heard; with a fence any that may still answer. */
   holderOf(address: Address): { readonly node: string; readonly term: number } | null {
     const record = this.#records.get(address);
-    if (!record || record.node === null || !this.isUnheard(record.node)) return null;
-    return { node: record.node, term: record.term };
+    if (!record || record.node === null) return null;
+    const { node, term } = record;
+    const holds = this.fence ? this.#isFenced(node, address, this.fence) : this.isUnheard(node);
+    return holds ? { node, term } : null;
+  }
+
+  #isFenced(node: string, address: Address, fence: Fence): boolean {
+    if (node === this.node) return false;
+    if (this.#live.has(node)) return true;
+    const free = fence.freeOf(node);
+    return free === null || (free === 'known' && this.claims(node, address));
   }
 
   /** Whether the node takes part without being heard. */
@@ -98,14 +144,15 @@ export class Records {
   }
 
   /** The nodes whose session lasts, from now on. @returns the addresses recorded of those where that is new */
-  setLive(live: readonly string[]): Address[] {
+  setLive(live: readonly string[], ended: readonly string[] = []): Address[] {
+    this.#ended = new Set(ended);
     const before = this.#live;
     this.#live = new Set(live);
     this.#told = true;
     const changed = [...new Set([...before, ...live])].filter((node) => before.has(node) !== this.#live.has(node));
     // What a node that came back does without being heard has yet to be seen.
     for (const node of changed) this.#silent.delete(node);
-    return changed.flatMap((node) => this.#recordsOf(node));
+    return changed.flatMap((node) => this.recordsOf(node));
   }
 
   /** The node is heard, and its claims are known. @returns the addresses recorded of it, if it had not been */
@@ -114,7 +161,7 @@ export class Records {
     this.#heard.add(node);
     this.#silent.delete(node);
     this.#frameMs.delete(node);
-    return wasUnheard ? this.#recordsOf(node) : [];
+    return wasUnheard ? this.recordsOf(node) : [];
   }
 
   /** A node whose heartbeats are not heard any more announces something. @returns the addresses recorded of it */
@@ -124,10 +171,11 @@ export class Records {
     if (sinceMs > SILENT_WITHIN_MS) this.#frameMs.set(node, nowMs);
     if (sinceMs < SILENT_AFTER_MS || sinceMs > SILENT_WITHIN_MS) return [];
     this.#silent.add(node);
-    return this.#recordsOf(node);
+    return this.recordsOf(node);
   }
 
-  #recordsOf(node: string): Address[] {
+  /** The addresses that are recorded of a node. */
+  recordsOf(node: string): Address[] {
     return [...(this.#byNode.get(node) ?? [])];
   }
 }

@@ -43,7 +43,7 @@ export class Segment {
     this.#lastWord = new LastWord(this.#ledger, this.#presence);
     const [ledger, candidates] = [this.#ledger, this.#candidates];
     this.#taking = new Taking({ ledger, candidates, incarnation, canTake, mayTake: () => this.#mayTake(), records });
-    this.#giving = new Giving(ledger, candidates);
+    this.#giving = new Giving(ledger, candidates, () => this.#mayGive());
   }
 
   get members(): Membership {
@@ -71,6 +71,17 @@ export class Segment {
 
   owns(address: Address): boolean {
     return this.#ledger.owns(address);
+  }
+
+  /** Whether this node owns the address, and may answer for it. */
+  holds(address: Address): boolean {
+    return this.#ledger.holds(address);
+  }
+
+  /** Whether a node that was heard here claims the address, by the last that it told. */
+  isClaimedBy(node: string, address: Address): boolean {
+    const { incarnation } = this.members.get(node)?.report ?? {};
+    return incarnation !== undefined && this.#ledger.replication.claimOf(incarnation, address) !== null;
   }
 
   get ownedCount(): number {
@@ -133,6 +144,9 @@ export class Segment {
   }
 
   setUsable(usable: boolean, nowMs: number): void {
+    const { fence } = this.#options.records;
+    // Others wait for the record to be released.
+    if (fence && this.#usable && !usable) this.#yieldAll('the interface cannot be used');
     this.#usable = usable;
     if (usable) this.#presence.opened(nowMs);
     this.#ledger.unowned.reopenAll();
@@ -142,6 +156,12 @@ export class Segment {
   /** Who may take what is another, or what `canTake` says. */
   placeAnew(): void {
     this.#ledger.placeAnew();
+  }
+
+  /** Other nodes have a session that lasts: with a fence, others may be given something. */
+  sessionsChanged(): void {
+    this.#ledger.placeAnew();
+    if (this.#options.records.fence) this.#giving.departure.retryNow();
   }
 
   setDraining(draining: boolean): void {
@@ -219,6 +239,12 @@ export class Segment {
     this.#taking.took(addresses, process, nowMs);
   }
 
+  /** The session has lapsed: what is not recorded cannot be. @param all nothing may be answered any more */
+  lapsed(all: boolean): void {
+    if (all) this.#yieldAll('the API server is not reached, and not every node is heard');
+    else for (const address of this.#ledger.awaiting) this.#ledger.yield(address, 'the API server is not reached');
+  }
+
   /** A frame of another node says that it has the address. */
   rival(address: Address, mac: string, nowMs: number): void {
     this.#lastWord.rival(address, mac, nowMs);
@@ -244,7 +270,7 @@ export class Segment {
       return;
     }
     const peer = this.members.get(node)?.report;
-    if (peer?.link === 'two-way' && peer.state === 'ready' && this.refusal(address, node) === null) {
+    if (this.#mayGive() && peer?.link === 'two-way' && peer.state === 'ready' && this.refusal(address, node) === null) {
       this.handovers.start(address, node, peer.incarnation, nowMs);
     }
   }
@@ -257,7 +283,7 @@ export class Segment {
   /** What the thread shall take over by itself, for each peer that may die. */
   plans(): TakeoverPlan[] {
     this.#ledger.plansOutdated = false;
-    if (!this.#mayTake()) return [];
+    if (!this.#mayTake() || this.#options.records.fence) return [];
     const { node, interfaceName, canTake } = this.#options;
     const { wanted, owners, members } = this.#ledger;
     return takeoverPlans({ node, interfaceName, canTake, wanted, owners, members, candidates: this.#candidates });
@@ -273,7 +299,7 @@ export class Segment {
       this.#candidates.nextMs(),
       members.oneWayDueMs(nowMs),
       this.#presence.present && !this.left
-        ? this.#giving.departure.nextMs(this.ownedCount > 0)
+        ? this.#giving.departure.nextMs(this.ownedCount > 0 && this.#mayGive())
         : Number.POSITIVE_INFINITY,
     );
     if (this.#mayTake()) nextMs = Math.min(nextMs, unowned.nextMs());
@@ -342,11 +368,20 @@ export class Segment {
     this.#unheard = unheard;
     this.#ledger.placeAnew();
     if (!unheard) return;
-    for (const address of this.#ledger.owned()) this.#ledger.yield(address, 'no other node hears this one');
+    this.#yieldAll('no other node hears this one');
+  }
+
+  #yieldAll(why: string): void {
+    for (const address of this.#ledger.owned()) this.#ledger.yield(address, why);
   }
 
   #mayTake(): boolean {
-    return this.state === 'ready' && this.#usable && !this.#unheard;
+    const { fence } = this.#options.records;
+    return this.state === 'ready' && this.#usable && !this.#unheard && (fence === null || fence.mayTake);
+  }
+
+  #mayGive(): boolean {
+    return this.#options.records.fence?.mayGive ?? true;
   }
 }
 

@@ -98,6 +98,7 @@ export class Taking {
     const { ledger, candidates, canTake, records } = this.#options;
     const { history, unowned } = ledger;
     ledger.placeDue = false;
+    this.#takeBack(nowMs);
     const wanted = [...unowned.open].flatMap((address): [Address, Wanted, boolean][] => {
       const wish = ledger.wanted.get(address);
       return wish ? [[address, wish, history.isNew(address)]] : [];
@@ -117,6 +118,20 @@ export class Taking {
       } else {
         unowned.fallTo(address, node, nowMs);
       }
+    }
+  }
+
+  /** What is recorded of this node nobody else takes: it was ours before a restart, or a break. */
+  #takeBack(nowMs: number): void {
+    const { ledger, candidates, canTake, records } = this.#options;
+    if (!records.fence || candidates.lastResort.has(ledger.node)) return;
+    for (const address of [...ledger.unowned.open]) {
+      if (!records.isOurs(address) || !this.#isAllowed(address)) continue;
+      const { history } = ledger;
+      const isNew = history.isNew(address);
+      if (!isNew && !canTake(address)) continue;
+      const resumed = history.term(address) === 0 && records.isResumable(address, nowMs);
+      ledger.acquire(address, isNew ? (resumed ? 'resumed' : 'first') : 'takeover', 'recorded as ours', nowMs);
     }
   }
 

@@ -12,6 +12,9 @@ export const ADDRESS_ANNOTATION = 'arpeggio.io/address';
 /** Annotation of a session Lease: a name may be too long to stand in the Lease's. */
 export const NODE_ANNOTATION = 'arpeggio.io/node';
 
+/** Annotation of a session Lease: `fenced`, where that speaker records before it answers. */
+export const TAKEOVER_ANNOTATION = 'arpeggio.io/takeover';
+
 const MAX_NAME = 253;
 const MAX_LABEL_VALUE = 63;
 const HASH_DIGITS = 10;

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.js';
 import { isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { microTime } from '../kubernetes/micro_time.js';
 import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
@@ -6,9 +7,19 @@ import type { Logger } from '../log.js';
 import type { Address } from '../net/address.js';
 import { ADDRESS_ANNOTATION, OWNER, ownerLeaseName, RECORD_LABEL } from './names.js';
 import { isOlder } from './resource_version.js';
-import { type Owning, termToWrite } from './record_rules.js';
+import { fencedTermToWrite, type Owning, termToWrite } from './record_rules.js';
 import type { OwnershipRecord } from './types.js';
 import { WriteQueue } from './write_queue.js';
+
+/** What `--takeover fenced` needs: the record comes first, and is let go when nothing is answered any more. */
+export interface Fenced {
+  /** Whether the holder of an address can answer no more, as far as the core knows. */
+  readonly isFree: (address: Address) => boolean;
+  /** Whether the core knows that a write of this process has made the record. */
+  readonly isConfirmed: (address: Address) => boolean;
+  /** Whether the API server says that the session of a node is over: asked at that time, monotonic, or later. */
+  readonly isOver: (node: string, askedMs: number) => Promise<boolean>;
+}
 
 export interface OwnershipRecordsOptions {
   readonly api: Api;
@@ -17,6 +28,8 @@ export interface OwnershipRecordsOptions {
   readonly log: Logger;
   readonly isLive: (node: string) => boolean;
   readonly isHeard: (node: string) => boolean;
+  /** null: the record follows the claims. */
+  readonly fenced: Fenced | null;
   /** What Leases say that changed: by somebody else, or by a write of ours. */
   readonly onRecords: (records: readonly OwnershipRecord[]) => void;
 }
@@ -24,6 +37,8 @@ export interface OwnershipRecordsOptions {
 interface Known {
   readonly record: OwnershipRecord;
   readonly resourceVersion: string;
+  /** When it was learned, monotonic. */
+  readonly sinceMs: number;
 }
 
 /**
@@ -38,6 +53,9 @@ export class OwnershipRecords {
   readonly #owned = new Map<Address, Owning>();
   /** No service IPs any more; their Leases go. */
   readonly #forgotten = new Set<Address>();
+  /** Being written; those whose Lease went meanwhile. */
+  readonly #writing = new Set<Address>();
+  readonly #interrupted = new Set<Address>();
 
   constructor(options: OwnershipRecordsOptions) {
     this.#options = options;
@@ -70,6 +88,27 @@ export class OwnershipRecords {
   /** Another node owns it, and records that, or nobody does. */
   disown(address: Address): void {
     this.#owned.delete(address);
+    if (this.#options.fenced && this.recordOf(address)?.node === this.#options.node) this.#queue.add(address);
+  }
+
+  /** Addresses recorded of this node, which it does not own. */
+  unowned(): Address[] {
+    const { node } = this.#options;
+    return [...this.#known].flatMap(([address, { record }]) =>
+      record.node === node && !this.#owned.has(address) ? [address] : [],
+    );
+  }
+
+  /** What of these is ours and recorded of another may be recorded of us now. Without any: all. */
+  reconsider(addresses: Iterable<Address> = this.#owned.keys()): void {
+    if (!this.#options.fenced) return;
+    for (const address of addresses)
+      if (this.#owned.has(address) && this.recordOf(address)?.node !== this.#options.node) this.#queue.add(address);
+  }
+
+  /** Lets go of a record. */
+  release(address: Address): void {
+    this.#queue.add(address);
   }
 
   /** It is no service IP any more. */
@@ -89,6 +128,7 @@ export class OwnershipRecords {
     if (lease === null) {
       const was = this.#known.get(address)?.record;
       this.#known.delete(address);
+      if (this.#writing.has(address)) this.#interrupted.add(address);
       // Somebody took it away; as long as this node owns the address, it shall be there.
       if (this.#owned.has(address)) this.#queue.add(address);
       return was && was.node !== null ? { address, node: null, term: was.term } : null;
@@ -115,27 +155,50 @@ export class OwnershipRecords {
     if (known && isOlder(lease.resourceVersion, known.resourceVersion)) return null;
     const before = known?.record;
     const record = { address, node: lease.holder || null, term: lease.transitions };
-    this.#known.set(address, { record, resourceVersion: lease.resourceVersion });
+    if (known?.resourceVersion !== lease.resourceVersion)
+      this.#known.set(address, { record, resourceVersion: lease.resourceVersion, sinceMs: monotonicMs() });
     return before && before.node === record.node && before.term === record.term ? null : record;
   }
 
   async #write(address: Address): Promise<void> {
     if (this.#forgotten.has(address)) return this.#delete(address);
-    const { node, isLive, isHeard } = this.#options;
+    const { node, fenced } = this.#options;
     const owning = this.#owned.get(address);
-    if (!owning) return;
     const known = this.#known.get(address) ?? null;
-    const term = termToWrite({ node, owning, record: known?.record ?? null, isLive, isHeard });
+    const record = known?.record ?? null;
+    const release = !owning && fenced !== null && record?.node === node;
+    if (!owning && !release) return;
+    const term = owning ? this.#termToWrite(address, owning, record) : (record?.term ?? 0);
     if (term === null) return;
+    const other = fenced && !release && record && record.node !== node ? record.node : null;
+    const begunMs = monotonicMs();
+    this.#writing.add(address);
     try {
-      const raw = await (known ? this.#replace(address, term, known.resourceVersion) : this.#create(address, term));
-      this.#tell(address, raw);
+      // A watch may lag behind, and this process may have stood still: only the API server knows.
+      if (fenced && other !== null && !(await fenced.isOver(other, known?.sinceMs ?? begunMs))) return;
+      const holder = release ? '' : node;
+      const raw = await (known
+        ? this.#replace(address, holder, term, known.resourceVersion)
+        : this.#create(address, term));
+      if (this.#interrupted.has(address)) throw new Interrupted();
+      this.#tell(address, raw, begunMs);
+      if (fenced && this.#owned.has(address) === release) this.#queue.add(address);
     } catch (error) {
-      if (!isConflict(error) && !isNotFound(error)) throw error;
+      if (!isConflict(error) && !isNotFound(error) && !(error instanceof Interrupted)) throw error;
       // Decided on what was no longer so: read it, and judge again.
       await this.#read(address);
       this.#queue.add(address);
+    } finally {
+      this.#writing.delete(address);
+      this.#interrupted.delete(address);
     }
+  }
+
+  #termToWrite(address: Address, owning: Owning, record: OwnershipRecord | null): number | null {
+    const { node, isLive, isHeard, fenced } = this.#options;
+    if (!fenced) return termToWrite({ node, owning, record, isLive, isHeard });
+    const isFree = fenced.isFree(address);
+    return fencedTermToWrite({ node, owning, record, isFree, isConfirmed: fenced.isConfirmed(address) });
   }
 
   #create(address: Address, term: number): Promise<unknown> {
@@ -145,18 +208,23 @@ export class OwnershipRecords {
       labels: { [RECORD_LABEL]: OWNER },
       annotations: { [ADDRESS_ANNOTATION]: address },
     };
-    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: this.#spec(term) };
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata,
+      spec: this.#spec(this.#options.node, term),
+    };
     return this.#options.api.create(this.#path, lease);
   }
 
   /** Refused with 409 unless the Lease is still of that version. */
-  #replace(address: Address, term: number, resourceVersion: string): Promise<unknown> {
-    const patch = { metadata: { resourceVersion }, spec: this.#spec(term) };
+  #replace(address: Address, holder: string, term: number, resourceVersion: string): Promise<unknown> {
+    const patch = { metadata: { resourceVersion }, spec: this.#spec(holder, term) };
     return this.#options.api.patch(`${this.#path}/${ownerLeaseName(address)}`, patch);
   }
 
-  #spec(term: number): object {
-    return { holderIdentity: this.#options.node, leaseTransitions: term, acquireTime: microTime() };
+  #spec(holder: string, term: number): object {
+    return { holderIdentity: holder, leaseTransitions: term, acquireTime: microTime() };
   }
 
   async #delete(address: Address): Promise<void> {
@@ -183,9 +251,18 @@ export class OwnershipRecords {
     }
   }
 
-  #tell(address: Address, raw: unknown): void {
+  /** @param begunMs of the write that this answers */
+  #tell(address: Address, raw: unknown, begunMs?: number): void {
     const lease = projectLease(raw)?.value;
-    const record = lease ? this.#keep(address, lease) : null;
-    if (record) this.#options.onRecords([record]);
+    if (!lease) return;
+    const news = this.#keep(address, lease);
+    const known = this.#known.get(address);
+    // The watch may have told of it before, or already of what came after it.
+    const written = begunMs !== undefined && known?.resourceVersion === lease.resourceVersion ? known.record : null;
+    if (this.#options.fenced && written && begunMs !== undefined) this.#options.onRecords([{ ...written, begunMs }]);
+    else if (news) this.#options.onRecords([news]);
   }
 }
+
+/** The Lease went while it was written: whether before or after nobody knows. */
+class Interrupted extends Error {}

@@ -8,13 +8,17 @@ import type { Changes, Lease, ReflectorStatus } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { type Address, AddressError, parseAddress } from '../net/address.js';
 import { ADDRESS_ANNOTATION, NODE_ANNOTATION, OWNER, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
-import { OwnershipRecords } from './ownership_records.js';
-import { Session } from './session.js';
+import { type Fenced, OwnershipRecords } from './ownership_records.js';
+import { Session, type Takeover } from './session.js';
 import { SessionWatch } from './session_watch.js';
 import type { OwnershipRecord } from './types.js';
 
 /** Sessions are looked at as often: whether the watch is connected is not told otherwise. */
 const LOOK_MS = 1_000;
+/** A node that takes part takes what is recorded of it within this time, or lets it go. */
+const RELEASE_AFTER_MS = 3_000;
+/** An answer of the API server about a session counts for so long. */
+const ASKED_MS = 1_000;
 
 export interface RecordsOptions {
   readonly api: ApiClient;
@@ -24,10 +28,20 @@ export interface RecordsOptions {
   readonly log: Logger;
   /** Whether a node is heard on the segment. */
   readonly isHeard: (node: string) => boolean;
+  readonly takeover: Takeover;
+  /** What the core knows, where a record comes first; see {@link Fenced}. */
+  readonly core: Pick<Fenced, 'isFree' | 'isConfirmed'>;
+  /** Whether what is recorded of this node, and not its own, may be let go: it takes part, and was told everything. */
+  readonly isSettled: () => boolean;
+  /** Our session was renewed, and lasts until then. Told from the time on when all records were read. */
+  readonly onRenewed: (untilMs: number) => void;
   /** What Leases say of owners that is new: first all of it, then changes. */
   readonly onRecords: (records: readonly OwnershipRecord[]) => void;
-  /** Names of the nodes whose session lasts, this one left out: after the first list, and whenever they change. */
-  readonly onSessions: (live: readonly string[]) => void;
+  /**
+   * Names of the nodes whose session lasts, this one left out, and of those that have ended it: after the first list, and whenever
+   * they change.
+   */
+  readonly onSessions: (live: readonly string[], ended: readonly string[]) => void;
   /** An earlier process of this node had a session that lasts: it ran until a moment ago. Told once at most. */
   readonly onResumed: () => void;
   /** The API server is heard again after it was not. */
@@ -45,16 +59,54 @@ export class Records {
   readonly #subjects = new Map<string, { kind: string; subject: string }>();
   #live: readonly string[] = [];
   #told = false;
+  #ended: readonly string[] = [];
   #connected = false;
+  /** When the API server was asked whether the session of a node is over. */
+  readonly #asked = new Map<string, { readonly atMs: number; readonly answer: Promise<boolean> }>();
+  /** null: what is to be told of our own session was told. */
+  #renewedUntilMs: number | null = null;
+  /** Since when an address is recorded of us that is not ours. */
+  readonly #unownedMs = new Map<Address, number>();
   #look: NodeJS.Timeout | undefined;
 
   constructor(options: RecordsOptions) {
-    const { api, namespace, node, isHeard, onRecords, onResumed } = options;
+    const { api, namespace, node, isHeard, onRecords, onResumed, takeover, core } = options;
     this.#options = options;
     this.#log = options.log.child({ module: 'records' });
     const isLive = (name: string) => this.#live.includes(name);
-    this.#owners = new OwnershipRecords({ api, namespace, node, log: this.#log, isLive, isHeard, onRecords });
-    this.#session = new Session({ api, namespace, node, log: this.#log, onResumed });
+    const fenced =
+      takeover === 'fenced'
+        ? {
+            isFree: (address: Address) => core.isFree(address),
+            isConfirmed: (address: Address) => core.isConfirmed(address),
+            isOver: this.#isOver,
+          }
+        : null;
+    this.#owners = new OwnershipRecords({
+      api,
+      namespace,
+      node,
+      log: this.#log,
+      isLive,
+      isHeard,
+      fenced,
+      onRecords: (records) => {
+        onRecords(records);
+        this.#owners.reconsider(records.map(({ address }) => address));
+      },
+    });
+    this.#session = new Session({
+      api,
+      namespace,
+      node,
+      log: this.#log,
+      takeover,
+      onResumed,
+      onRenewed: (untilMs) => {
+        this.#renewedUntilMs = untilMs;
+        this.#tellRenewed();
+      },
+    });
     this.#reflector = new Reflector<Lease>({
       api,
       path: inNamespace(PATHS.leases, namespace),
@@ -74,6 +126,13 @@ export class Records {
     return this.#live;
   }
 
+  /** Nodes whose session lasts and which take over in another way than this one; sorted. */
+  get otherMode(): readonly string[] {
+    const { takeover, node } = this.#options;
+    const other = takeover === 'fenced' ? 'fast' : 'fenced';
+    return this.#sessions.inMode(other, monotonicMs()).filter((name) => name !== node);
+  }
+
   /** How many ownership records are not written yet. */
   get pending(): number {
     return this.#owners.pending;
@@ -86,7 +145,10 @@ export class Records {
   start(): void {
     this.#session.start();
     this.#reflector.start();
-    this.#look = setInterval(() => this.#judgeSessions(), LOOK_MS);
+    this.#look = setInterval(() => {
+      this.#judgeSessions();
+      if (this.#options.takeover === 'fenced') this.#releaseUnowned(monotonicMs());
+    }, LOOK_MS);
   }
 
   own(address: Address, term: number): void {
@@ -145,9 +207,54 @@ export class Records {
         if (record) records.push(record);
       }
     }
-    if (records.length > 0) this.#options.onRecords(records);
+    if (records.length > 0) {
+      this.#options.onRecords(records);
+      this.#owners.reconsider(records.map(({ address }) => address));
+    }
     this.#sessions.told(nowMs);
     this.#judgeSessions();
+  }
+
+  /** Not before all records were read: what is nobody's may be taken from then on. */
+  #tellRenewed(): void {
+    if (this.#renewedUntilMs === null || !this.#reflector.status.synced) return;
+    this.#options.onRenewed(this.#renewedUntilMs);
+    this.#renewedUntilMs = null;
+  }
+
+  /** No watch lags behind this; who takes a thousand addresses of a node asks once. */
+  readonly #isOver = (node: string, askedMs: number): Promise<boolean> => {
+    const nowMs = monotonicMs();
+    const asked = this.#asked.get(node);
+    if (asked && asked.atMs >= Math.max(askedMs, nowMs - ASKED_MS)) return asked.answer;
+    const answer = this.#askWhetherOver(node);
+    this.#asked.set(node, { atMs: nowMs, answer });
+    return answer;
+  };
+
+  async #askWhetherOver(node: string): Promise<boolean> {
+    const { api, namespace } = this.#options;
+    const path = `${inNamespace(PATHS.leases, namespace)}/${sessionLeaseName(node)}`;
+    const raw = await api.get(path).catch((error: unknown) => {
+      if (isNotFound(error)) return null;
+      throw error;
+    });
+    const nowMs = monotonicMs();
+    this.#sessions.seen(node, raw === null ? null : (projectLease(raw)?.value ?? null), nowMs);
+    const over = !this.#sessions.live(nowMs).includes(node);
+    this.#judgeSessions();
+    return over;
+  }
+
+  /** What nobody else can take, and this node does not. */
+  #releaseUnowned(nowMs: number): void {
+    const unowned = this.#connected && this.#options.isSettled() ? this.#owners.unowned() : [];
+    for (const address of this.#unownedMs.keys()) if (!unowned.includes(address)) this.#unownedMs.delete(address);
+    for (const address of unowned) {
+      const sinceMs = this.#unownedMs.get(address);
+      if (sinceMs === undefined) this.#unownedMs.set(address, nowMs);
+      else if (nowMs - sinceMs >= RELEASE_AFTER_MS) this.#owners.release(address);
+    }
   }
 
   #judgeSessions(): void {
@@ -159,11 +266,16 @@ export class Records {
       this.#options.onConnected();
     }
     this.#connected = connected;
+    this.#tellRenewed();
     const live = this.#sessions.live(nowMs).filter((name) => name !== this.#options.node);
-    if (live.join() === this.#live.join() && (this.#told || !this.#reflector.status.synced)) return;
+    const { ended } = this.#sessions;
+    const same = live.join() === this.#live.join() && ended.join() === this.#ended.join();
+    if (same && (this.#told || !this.#reflector.status.synced)) return;
     this.#told = true;
     this.#live = live;
-    this.#options.onSessions(live);
+    this.#ended = ended;
+    this.#options.onSessions(live, ended);
+    this.#owners.reconsider();
   }
 }
 

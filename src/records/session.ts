@@ -1,17 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { wallMs } from '../clock.js';
+import { monotonicMs, wallMs } from '../clock.js';
 import { isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { microTime } from '../kubernetes/micro_time.js';
 import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import type { Api } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
-import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
+import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName, TAKEOVER_ANNOTATION } from './names.js';
 
-const RENEW_MS = 10_000;
-/** A session lasts as long after its last renewal; three of them may fail. */
-export const SESSION_DURATION_MS = 40_000;
-const FAILED_RETRY_MS = 2_000;
-const REQUEST_MS = 5_000;
+export type Takeover = 'fast' | 'fenced';
+
+/** How a session is kept. */
+export interface SessionTimes {
+  readonly renewMs: number;
+  /** It lasts as long after its last renewal; three of them may fail. */
+  readonly durationMs: number;
+  readonly failedRetryMs: number;
+  readonly requestMs: number;
+}
+
+/** Where records come before answers a crashed node is replaced when its session is over. */
+export const SESSION_TIMES: Readonly<Record<Takeover, SessionTimes>> = {
+  fast: { renewMs: 10_000, durationMs: 40_000, failedRetryMs: 2_000, requestMs: 5_000 },
+  fenced: { renewMs: 3_000, durationMs: 10_000, failedRetryMs: 700, requestMs: 2_500 },
+};
+/** So much earlier than the others this node holds its own session to be over: clocks run at slightly different speeds. */
+export const SESSION_MARGIN_MS = 1_000;
 
 export interface SessionOptions {
   readonly api: Api;
@@ -20,19 +33,24 @@ export interface SessionOptions {
   readonly log: Logger;
   /** An earlier process of this node renewed the session a moment ago, and did not end it. */
   readonly onResumed: () => void;
+  readonly takeover: Takeover;
+  /** It was renewed, and lasts until then, monotonic, as this node has to count. */
+  readonly onRenewed: (untilMs: number) => void;
 }
 
-/** The Lease that says that this node's speaker runs and reaches the API server: renewed every 10 s, ended at a clean stop. */
+/** The Lease that says that this node's speaker runs and reaches the API server: renewed again and again, ended at a clean stop. */
 export class Session {
   readonly #options: SessionOptions;
   readonly #path: string;
   readonly #name: string;
+  readonly #times: SessionTimes;
   readonly #end = new AbortController();
   #running: Promise<void> | null = null;
   #failing = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#times = SESSION_TIMES[options.takeover];
     this.#name = sessionLeaseName(options.node);
     this.#path = inNamespace(PATHS.leases, options.namespace);
   }
@@ -60,7 +78,8 @@ export class Session {
     while (!signal.aborted) {
       const renewed = await this.#renew(signal);
       // A little chance keeps the nodes of a cluster that starts at once apart.
-      const delayMs = renewed ? RENEW_MS * (0.95 + Math.random() / 10) : FAILED_RETRY_MS * (0.5 + Math.random());
+      const { renewMs, failedRetryMs } = this.#times;
+      const delayMs = renewed ? renewMs * (0.95 + Math.random() / 10) : failedRetryMs * (0.5 + Math.random());
       await sleep(delayMs, undefined, { signal }).catch(() => {});
     }
   }
@@ -69,19 +88,25 @@ export class Session {
   async #lookBack(signal: AbortSignal): Promise<void> {
     const { api, node, log, onResumed } = this.#options;
     try {
-      const raw = await api.get(`${this.#path}/${this.#name}`, { timeoutMs: REQUEST_MS, signal, retry: false });
+      const raw = await api.get(`${this.#path}/${this.#name}`, {
+        timeoutMs: this.#times.requestMs,
+        signal,
+        retry: false,
+      });
       const lease = projectLease(raw)?.value;
       const agoMs = wallMs() - Date.parse(lease?.renewTime ?? '');
-      if (!signal.aborted && lease?.holder === node && agoMs >= 0 && agoMs < SESSION_DURATION_MS) onResumed();
+      if (!signal.aborted && lease?.holder === node && agoMs >= 0 && agoMs < this.#times.durationMs) onResumed();
     } catch (error) {
       if (!isNotFound(error)) log.debug({ err: error }, 'whether this node had a session is not known');
     }
   }
 
   async #renew(signal: AbortSignal): Promise<boolean> {
-    const { log } = this.#options;
+    const { log, onRenewed } = this.#options;
+    const begunMs = monotonicMs();
     try {
       await this.#write(signal);
+      onRenewed(begunMs + this.#times.durationMs - SESSION_MARGIN_MS);
       if (this.#failing) log.info('the session of this node is renewed again');
       this.#failing = false;
       return true;
@@ -94,16 +119,17 @@ export class Session {
   }
 
   async #write(signal: AbortSignal): Promise<void> {
-    const { api, node, namespace } = this.#options;
+    const { api, node, namespace, takeover } = this.#options;
     const spec = {
       holderIdentity: node,
-      leaseDurationSeconds: SESSION_DURATION_MS / 1_000,
+      leaseDurationSeconds: this.#times.durationMs / 1_000,
       renewTime: microTime(),
     };
-    const request = { timeoutMs: REQUEST_MS, signal };
+    const request = { timeoutMs: this.#times.requestMs, signal };
+    const annotations = { [NODE_ANNOTATION]: node, [TAKEOVER_ANNOTATION]: takeover };
     try {
       // Nobody else writes it, so there is nothing to compare.
-      await api.patch(`${this.#path}/${this.#name}`, { spec }, request);
+      await api.patch(`${this.#path}/${this.#name}`, { metadata: { annotations }, spec }, request);
       return;
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -112,7 +138,7 @@ export class Session {
       name: this.#name,
       namespace,
       labels: { [RECORD_LABEL]: SESSION },
-      annotations: { [NODE_ANNOTATION]: node },
+      annotations,
     };
     const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec };
     await api.create(this.#path, lease, request).catch((error: unknown) => {

@@ -1,10 +1,13 @@
 import type { Lease } from '../kubernetes/types.js';
+import { TAKEOVER_ANNOTATION } from './names.js';
+import type { Takeover } from './session.js';
 
 interface Session {
   renewTime: string | null;
   /** When its last renewal arrived here, monotonic. */
   seenMs: number;
   durationMs: number;
+  takeover: Takeover;
 }
 
 /**
@@ -14,20 +17,36 @@ interface Session {
  */
 export class SessionWatch {
   readonly #sessions = new Map<string, Session>();
+  readonly #ended = new Set<string>();
   #connected = true;
   /** When something last arrived; null: that is not told. */
   #toldMs: number | null = null;
 
   /** @param lease null: there is none any more */
   seen(node: string, lease: Lease | null, nowMs: number): void {
-    if (lease === null || lease.holder === null || lease.holder === '') {
-      this.#sessions.delete(node);
+    // Who runs writes it again; its session is not over before its time.
+    if (lease === null) {
+      this.#ended.delete(node);
+      const known = this.#sessions.get(node);
+      if (known && nowMs >= endOf(known)) this.#sessions.delete(node);
       return;
     }
+    if (lease.holder === null || lease.holder === '') {
+      this.#sessions.delete(node);
+      this.#ended.add(node);
+      return;
+    }
+    this.#ended.delete(node);
     const { renewTime, durationMs } = lease;
+    const takeover = lease.annotations[TAKEOVER_ANNOTATION] === 'fenced' ? 'fenced' : 'fast';
     const known = this.#sessions.get(node);
-    if (known && known.renewTime === renewTime) known.durationMs = durationMs;
-    else this.#sessions.set(node, { renewTime, seenMs: nowMs, durationMs });
+    const seenMs = known && known.renewTime === renewTime ? known.seenMs : nowMs;
+    this.#sessions.set(node, { renewTime, seenMs, durationMs, takeover });
+  }
+
+  /** Names of the nodes whose session lasts and which take over in that way; sorted. */
+  inMode(takeover: Takeover, nowMs: number): string[] {
+    return this.live(nowMs).filter((node) => this.#sessions.get(node)?.takeover === takeover);
   }
 
   /** Whether the API server is reached. When it is again, every session has its whole duration once more. */
@@ -41,6 +60,11 @@ export class SessionWatch {
     const quietMs = Math.min(...Array.from(this.#sessions.values(), ({ durationMs }) => durationMs)) / 2;
     if (this.#toldMs !== null && nowMs - this.#toldMs >= quietMs) this.#prolong(nowMs);
     this.#toldMs = nowMs;
+  }
+
+  /** Names of the nodes that have ended their session, and have no other since; sorted. */
+  get ended(): string[] {
+    return [...this.#ended].sort();
   }
 
   /** Names of the nodes whose session lasts; sorted. */

@@ -7,4 +7,6 @@ export interface OwnershipRecord {
   readonly node: string | null;
   /** leaseTransitions: counts its owners. */
   readonly term: number;
+  /** Where a write of this process has made it: when that was begun, monotonic. */
+  readonly begunMs?: number;
 }

@@ -20,8 +20,10 @@ export type SpeakerEvent =
   | { readonly type: 'last-resort'; readonly nodes: readonly string[] }
   /** What ownership Leases say that is new: first all of them, then changes, our own among them. */
   | { readonly type: 'record'; readonly records: readonly OwnershipRecord[] }
-  /** The other nodes whose session Lease lasts: their speakers run, and reach the API server. */
-  | { readonly type: 'sessions'; readonly live: readonly string[] }
+  /** The other nodes whose session Lease lasts: their speakers run, and reach the API server; and those that have ended theirs. */
+  | { readonly type: 'sessions'; readonly live: readonly string[]; readonly ended?: readonly string[] }
+  /** The session of this node was renewed, and lasts until then: others take nothing of it before (`takeover: fenced`). */
+  | { readonly type: 'renewed'; readonly untilMs: number }
   /** A process of this node ran until a moment ago: what records name this node for was answered by it. */
   | { readonly type: 'resume' }
   /** The interfaces that can carry frames now. */

@@ -28,6 +28,11 @@ export function altered(make: (node: string) => Alteration): CoreFactory {
       get interfaces() {
         return core.interfaces;
       },
+      get answerUntilMs() {
+        return core.answerUntilMs;
+      },
+      isFree: (address) => core.isFree(address),
+      isConfirmed: (address) => core.isConfirmed(address),
       peers: (interfaceName) => core.peers(interfaceName),
       ownerOf: (address, interfaceName) => core.ownerOf(address, interfaceName),
       stateOf: (interfaceName) => core.stateOf(interfaceName),

@@ -3,7 +3,18 @@ import { type Effect, Speaker, type SpeakerEvent, type SpeakerOptions } from '..
 
 export type Core = Pick<
   Speaker,
-  'step' | 'nextMs' | 'stopped' | 'ownerOf' | 'stateOf' | 'desired' | 'interfaces' | 'claims' | 'peers'
+  | 'step'
+  | 'nextMs'
+  | 'stopped'
+  | 'ownerOf'
+  | 'stateOf'
+  | 'desired'
+  | 'interfaces'
+  | 'claims'
+  | 'peers'
+  | 'isFree'
+  | 'isConfirmed'
+  | 'answerUntilMs'
 >;
 
 export type { Effect, SpeakerEvent, SpeakerOptions };

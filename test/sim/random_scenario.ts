@@ -1,7 +1,7 @@
 import type { DesiredService, DesiredState } from '../../src/desired/desired.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
 import type { CheckerFactory } from './checker.js';
-import { ALL_CHECKERS } from './checkers/index.js';
+import { ALL_CHECKERS, FENCED_CHECKERS } from './checkers/index.js';
 import { type CoreFactory, productionCore } from './core.js';
 import * as faults from './faults.js';
 import { Random } from './random.js';
@@ -16,6 +16,9 @@ export interface ScenarioOptions {
   readonly addresses?: number | undefined;
   /** How long faults go on. */
   readonly minutes?: number | undefined;
+  /** Default: fast. Fenced ones have one segment and an API server. */
+  readonly takeover?: 'fast' | 'fenced' | undefined;
+  readonly trustsWatch?: boolean | undefined;
   readonly makeCore?: CoreFactory | undefined;
   readonly checkers?: readonly CheckerFactory[] | undefined;
   readonly trace?: ((line: string) => void) | undefined;
@@ -24,6 +27,8 @@ export interface ScenarioOptions {
 const FAULTS_FROM_MS = 3_500;
 /** After the last fault all has to be well within this. */
 export const SETTLE_MS = 6_000;
+/** A session, what follows its end, and what was tried before that and did not succeed. */
+const SETTLE_FENCED_MS = 25_000;
 
 /** A network drawn from the seed, with everything that happens to it: faults for a while, then peace. */
 export function runRandom(options: ScenarioOptions): World {
@@ -44,7 +49,8 @@ class Scenario {
   constructor(options: ScenarioOptions, random: Random) {
     this.#random = random;
     const count = options.nodes ?? random.integer(2, 5);
-    const segments = random.chance(0.25) ? 2 : 1;
+    const fenced = options.takeover === 'fenced';
+    const segments = random.chance(0.25) && !fenced ? 2 : 1;
     const nodes = Array.from({ length: count }, () =>
       segments === 1 ? [0] : random.chance(0.7) ? [0, 1] : [random.integer(0, 1)],
     );
@@ -60,13 +66,16 @@ class Scenario {
       desired: this.#desired,
       heartbeat: { intervalMs: random.pick([50, 50, 50, 100]), multiplier: random.pick([3, 3, 4]) },
       makeCore: options.makeCore ?? productionCore,
-      checkers: options.checkers ?? ALL_CHECKERS,
+      checkers: options.checkers ?? (fenced ? FENCED_CHECKERS : ALL_CHECKERS),
+      takeover: options.takeover,
+      trustsWatch: options.trustsWatch,
       // A record says who owns an address, whatever the segment: nodes that share none would be held to one owner.
-      api: segments === 1 && new Random(options.seed, 'api').chance(0.6),
+      api: fenced || (segments === 1 && new Random(options.seed, 'api').chance(0.6)),
       trace: options.trace,
     });
-    this.#endMs =
-      FAULTS_FROM_MS + (options.minutes === undefined ? random.between(2_000, 9_000) : options.minutes * 60_000);
+    // Sessions are longer than what else is looked at.
+    const spanMs = fenced ? random.between(4_000, 40_000) : random.between(2_000, 9_000);
+    this.#endMs = FAULTS_FROM_MS + (options.minutes === undefined ? spanMs : options.minutes * 60_000);
   }
 
   run(): void {
@@ -87,7 +96,7 @@ class Scenario {
     }
     world.runUntil(this.#endMs);
     this.#makePeace();
-    world.runUntil(this.#endMs + SETTLE_MS);
+    world.runUntil(this.#endMs + (world.options.takeover === 'fenced' ? SETTLE_FENCED_MS : SETTLE_MS));
     world.settled();
   }
 
@@ -115,7 +124,8 @@ class Scenario {
   }
 
   /** Short ones are as interesting as long ones, so lengths are drawn from a logarithmic scale. */
-  #length(fromMs: number, toMs: number): number {
+  #length(fromMs: number, to: number): number {
+    const toMs = this.world.options.takeover === 'fenced' ? 4 * to : to;
     return fromMs * (toMs / fromMs) ** this.#random.next();
   }
 
@@ -162,6 +172,7 @@ class Scenario {
       const filter = (): faults.End => faults.filterPeers(world, segment);
       kinds.push([1, () => this.#lasting(`heartbeats filtered on ${segment.name}`, this.#length(50, 5_000), filter())]);
     }
+    if (world.options.takeover === 'fenced') kinds.push([10, () => this.#lapse(node)]);
     let ticket = random.next() * kinds.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, begin] of kinds) {
       ticket -= weight;
@@ -189,7 +200,8 @@ class Scenario {
   }
 
   #freeze(node: SimNode): void {
-    const clockStands = this.#random.chance(0.3);
+    // No session protects from that.
+    const clockStands = this.#random.chance(0.3) && this.world.options.takeover !== 'fenced';
     const what = `freeze of ${node.name}${clockStands ? ' with its clock' : ''}`;
     this.#lasting(what, this.#length(20, 6_000), faults.freeze(node, clockStands));
   }
@@ -200,20 +212,41 @@ class Scenario {
     node.stall(ms);
   }
 
-  #cut(node: SimNode, nic: NodeNic): void {
+  /** Sessions lapse, and nodes are cut off meanwhile, or are told of nothing. */
+  #lapse(node: SimNode): void {
+    const { world } = this;
+    const random = this.#random;
+    const later = (run: () => void): void => {
+      const atMs = world.nowMs + random.between(0, 14_000);
+      if (atMs < this.#endMs) world.queue.at(atMs, run);
+    };
+    const ms = (): number => random.between(4_000, 30_000);
+    const cutOff = (): void => this.#lasting(`${node.name} cut off from the API server`, ms(), faults.apiCut(node));
+    if (random.chance(0.7)) cutOff();
+    if (random.chance(0.6)) later(() => this.#partition(ms()));
+    if (random.chance(0.2)) later(() => this.#lasting('API server down', ms(), faults.apiDown(world)));
+    if (random.chance(0.4)) later(() => this.#stallWatch(random.pick(world.nodes), ms()));
+    if (random.chance(0.2)) later(() => this.#cut(node, random.pick(node.nics), ms()));
+  }
+
+  #stallWatch(node: SimNode, ms: number): void {
+    this.#note(`${node.name} is told nothing by its watches for ${ms.toFixed(0)} ms`);
+    node.watchStalledUntilMs = node.machine.nowMs + ms;
+  }
+
+  #cut(node: SimNode, nic: NodeNic, ms = this.#length(20, 8_000)): void {
     const direction = this.#random.pick(['deaf', 'mute', 'both', 'both'] as const);
-    const ms = this.#length(20, 8_000);
     this.#lasting(`${node.name} ${nic.name} cut (${direction})`, ms, faults.cut(this.world, nic, direction));
   }
 
-  #partition(): void {
+  #partition(ms = this.#length(30, 5_000)): void {
     const segment = this.#random.pick(this.world.segments);
     const names = segment.nics.map((nic) =>
       nic.isNode ? (nic as NodeNic).node.name : this.world.hosts.find((host) => host === nic)!.name,
     );
     const away = new Set(names.filter(() => this.#random.chance(0.5)));
     const what = `partition of ${segment.name}: ${[...away].join(' ')} on the far side`;
-    this.#lasting(what, this.#length(30, 5_000), faults.partition(this.world, segment, away));
+    this.#lasting(what, ms, faults.partition(this.world, segment, away));
   }
 
   #disturb(): void {
@@ -268,6 +301,7 @@ class Scenario {
       if (node.desired !== this.#desired) node.configure(this.#desired);
       if (!node.running || node.process?.leaving) this.#startLater(node, 10);
       node.stalledUntilMs = 0;
+      node.watchStalledUntilMs = 0;
     }
   }
 }

@@ -14,6 +14,7 @@ replay it exactly.
   --nodes N       so many nodes, instead of 2 to 5
   --addresses N   so many service IPs, instead of 4 to 12
   --minutes M     faults for so long in virtual time, instead of 2 to 9 seconds
+  --fenced        with --takeover fenced on all nodes
   --trace         every event, also without a failure; with --seeds only of the failures
   --lines N       how much of the trace a failure prints (default 200)
   --growth        a table of how messages, time and convergence grow from 3 to 400 nodes, as markdown
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     addresses: { type: 'string' },
     minutes: { type: 'string' },
+    fenced: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     lines: { type: 'string', default: '200' },
     growth: { type: 'boolean', default: false },
@@ -51,6 +53,7 @@ function runSeeds(): number {
     nodes: values.nodes === undefined ? undefined : numberOf('nodes', values.nodes),
     addresses: values.addresses === undefined ? undefined : numberOf('addresses', values.addresses),
     minutes: values.minutes === undefined ? undefined : numberOf('minutes', values.minutes, false),
+    takeover: values.fenced ? ('fenced' as const) : ('fast' as const),
   };
   let failed = 0;
   const startedMs = performance.now();

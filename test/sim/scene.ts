@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DesiredService, DesiredState } from '../../src/desired/desired.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
-import { ALL_CHECKERS } from './checkers/index.js';
+import { ALL_CHECKERS, FENCED_CHECKERS } from './checkers/index.js';
 import { type CoreFactory, productionCore } from './core.js';
 import { OwnerLog } from './owner_log.js';
 import { HOST_KINDS, type HostKind, type SimHost } from './sim_host.js';
@@ -22,6 +22,8 @@ export interface SceneOptions {
   readonly makeCore?: CoreFactory;
   /** With an API server. */
   readonly api?: boolean;
+  /** Of all nodes; fenced ones have an API server, and other checkers. Default: fast. */
+  readonly takeover?: 'fast' | 'fenced';
 }
 
 const WARM_UP_MS = 8_000;
@@ -63,9 +65,10 @@ export class Scene {
       },
       heartbeat: options.heartbeat ?? { intervalMs: 50, multiplier: 3 },
       makeCore: options.makeCore ?? productionCore,
-      api: options.api,
+      api: options.api ?? options.takeover === 'fenced',
+      takeover: options.takeover,
       checkers: [
-        ...ALL_CHECKERS,
+        ...(options.takeover === 'fenced' ? FENCED_CHECKERS : ALL_CHECKERS),
         (world) => {
           log = new OwnerLog(world);
           return log;

@@ -3,15 +3,17 @@ import { OwnershipReports } from '../../src/cli/ownership_reports.js';
 import type { Lease } from '../../src/kubernetes/types.js';
 import type { Address } from '../../src/net/address.js';
 import type { OwnershipRecord } from '../../src/ownership/records.js';
-import { termToWrite } from '../../src/records/record_rules.js';
-import { SESSION_DURATION_MS } from '../../src/records/session.js';
+import { TAKEOVER_ANNOTATION } from '../../src/records/names.js';
+import { fencedTermToWrite, termToWrite } from '../../src/records/record_rules.js';
+import { SESSION_MARGIN_MS, SESSION_TIMES, type Takeover } from '../../src/records/session.js';
 import { SessionWatch } from '../../src/records/session_watch.js';
 import type { Core, Effect, SpeakerEvent } from './core.js';
 import type { SimNode } from './sim_node.js';
 
-const RENEW_MS = 10_000;
 const RETRY_MS = 1_000;
 const LOOK_MS = 1_000;
+/** A node that takes part takes what is recorded of it within this time, or lets it go. */
+const RELEASE_AFTER_MS = 3_000;
 
 interface Stored {
   readonly record: OwnershipRecord;
@@ -65,6 +67,7 @@ export interface SimApiClientOptions {
   readonly api: SimApi;
   readonly node: SimNode;
   readonly core: Core;
+  readonly takeover: Takeover;
   /** Runs when it is JavaScript's turn, unless the process has ended by then. */
   readonly later: (delayMs: number, run: () => void) => void;
   readonly step: (event: SpeakerEvent) => void;
@@ -81,7 +84,12 @@ export class SimApiClient {
   readonly #stopWatching: () => void;
   #seen = 0;
   #live: string | null = null;
+  #told = '';
   #renewals = 0;
+  #alive = true;
+  /** Since when an address is recorded of this node that is not its own. */
+  readonly #unownedMs = new Map<Address, number>();
+  #renewedUntilMs: number | null = null;
 
   constructor(options: SimApiClientOptions) {
     this.#options = options;
@@ -91,8 +99,8 @@ export class SimApiClient {
       speaker: core,
       records: {
         own: (address, term) => this.#own(address, term),
-        disown: (address) => this.#owned.delete(address),
-        forget: (address) => this.#owned.delete(address),
+        disown: (address) => this.#disown(address),
+        forget: (address) => this.#disown(address),
       },
     });
     this.#stopWatching = api.watch(() => this.#options.later(this.#delay(), () => this.#pull()));
@@ -109,9 +117,20 @@ export class SimApiClient {
     this.#reports.onEffects(effects);
   }
 
+  /** Other addresses are wanted. */
+  onDesired(): void {
+    this.#reports.onDesired();
+  }
+
+  /** Whether something waits to be written. */
+  get busy(): boolean {
+    return this.#writing.size > 0;
+  }
+
   /** The process has ended. */
   end(clean: boolean): void {
     this.#stopWatching();
+    this.#alive = false;
     const { api, node } = this.#options;
     if (clean && this.#reaches) api.renew(node.name, null);
   }
@@ -125,15 +144,46 @@ export class SimApiClient {
     return this.#options.node.random.between(1, 25);
   }
 
+  get #times() {
+    return SESSION_TIMES[this.#options.takeover];
+  }
+
+  /** Requests are under way for a while, and arrive whatever the process does meanwhile. */
+  #request(arrive: () => void, answer: (reached: boolean) => void): void {
+    const { node, later } = this.#options;
+    node.world.queue.after(this.#delay(), () => {
+      const reached = this.#reaches;
+      if (reached && node.machine.powered) arrive();
+      if (this.#alive) later(this.#delay(), () => answer(reached));
+    });
+  }
+
   #renew(): void {
     const { api, node, later } = this.#options;
+    const { durationMs, renewMs, failedRetryMs } = this.#times;
+    const begunMs = node.machine.nowMs;
     this.#renewals += 1;
-    if (this.#reaches) api.renew(node.name, `${node.process?.incarnation} ${this.#renewals}`);
-    later(this.#reaches ? RENEW_MS : 2 * RETRY_MS, () => this.#renew());
+    const renewTime = `${node.process?.incarnation} ${this.#renewals}`;
+    this.#request(
+      () => api.renew(node.name, renewTime),
+      (reached) => {
+        if (reached) this.#renewedUntilMs = begunMs + durationMs - SESSION_MARGIN_MS;
+        this.#tellRenewed();
+        later(reached ? renewMs : failedRetryMs, () => this.#renew());
+      },
+    );
+  }
+
+  /** Not before all records were read. */
+  #tellRenewed(): void {
+    if (this.#renewedUntilMs === null || this.#seen === 0) return;
+    this.#options.step({ type: 'renewed', untilMs: this.#renewedUntilMs });
+    this.#renewedUntilMs = null;
   }
 
   #look(): void {
     this.#pull();
+    this.#releaseUnowned();
     this.#options.later(LOOK_MS, () => this.#look());
   }
 
@@ -142,21 +192,61 @@ export class SimApiClient {
     const { api, node, step } = this.#options;
     const { nowMs } = node.machine;
     this.#sessions.connected(this.#reaches, nowMs);
-    if (this.#reaches && api.revision > this.#seen) {
-      const records: OwnershipRecord[] = [];
+    const records: OwnershipRecord[] = [];
+    if (this.#reaches && api.revision > this.#seen && node.watchStalledUntilMs <= nowMs) {
       for (const stored of api.records.values()) {
         if (stored.revision <= (this.#known.get(stored.record.address)?.revision ?? 0)) continue;
         this.#known.set(stored.record.address, stored);
         records.push(stored.record);
       }
-      for (const [name, { renewTime }] of api.sessions) this.#sessions.seen(name, leaseOf(renewTime), nowMs);
+      for (const [name, { renewTime }] of api.sessions)
+        this.#sessions.seen(name, leaseOf(renewTime, this.#times.durationMs), nowMs);
       this.#seen = api.revision;
       if (records.length > 0) step({ type: 'record', records });
     }
-    const live = this.#sessions.live(nowMs).filter((name) => name !== node.name);
-    if (live.join() === this.#live || this.#seen === 0) return;
+    this.#judgeSessions();
+    this.#tellRenewed();
+    for (const { address } of records) this.#reconsider(address);
+  }
+
+  #judgeSessions(): void {
+    const { node, step } = this.#options;
+    const live = this.#sessions.live(node.machine.nowMs).filter((name) => name !== node.name);
+    const { ended } = this.#sessions;
+    const told = `${live.join()} ${ended.join()}`;
+    if (told === this.#told || this.#seen === 0) return;
+    this.#told = told;
     this.#live = live.join();
-    step({ type: 'sessions', live });
+    step({ type: 'sessions', live, ended });
+    for (const address of this.#owned.keys()) this.#reconsider(address);
+  }
+
+  /** What is ours, and recorded of another, may be recorded of us now. */
+  #reconsider(address: Address): void {
+    const { takeover, node } = this.#options;
+    if (takeover === 'fenced' && this.#owned.has(address) && this.#recordOf(address)?.node !== node.name)
+      this.#writeLater(address, 0);
+  }
+
+  #recordOf(address: Address): OwnershipRecord | null {
+    return this.#known.get(address)?.record ?? null;
+  }
+
+  #disown(address: Address): void {
+    this.#owned.delete(address);
+    const { takeover, node } = this.#options;
+    if (takeover === 'fenced' && this.#recordOf(address)?.node === node.name) this.#writeLater(address, 0);
+  }
+
+  /** What nobody else can take, and this node does not. */
+  #releaseUnowned(): void {
+    const { takeover, node, core } = this.#options;
+    if (takeover !== 'fenced' || !core.interfaces.every((name) => core.stateOf(name) !== 'joining')) return;
+    for (const [address, { record }] of this.#known) {
+      if (record.node !== node.name || this.#owned.has(address)) this.#unownedMs.delete(address);
+      else if (!this.#unownedMs.has(address)) this.#unownedMs.set(address, node.machine.nowMs);
+      else if (node.machine.nowMs - this.#unownedMs.get(address)! >= RELEASE_AFTER_MS) this.#writeLater(address, 0);
+    }
   }
 
   #own(address: Address, term: number): void {
@@ -170,8 +260,87 @@ export class SimApiClient {
     this.#writing.add(address);
     this.#options.later(afterMs + this.#delay(), () => {
       this.#writing.delete(address);
-      this.#write(address);
+      if (this.#options.takeover === 'fenced') this.#writeFenced(address);
+      else this.#write(address);
     });
+  }
+
+  /** As src/records/ownership_records does: judged, asked about the session of who is recorded, written over what was judged. */
+  #writeFenced(address: Address): void {
+    const { api, node, core, step } = this.#options;
+    const owned = this.#owned.get(address);
+    const known = this.#known.get(address) ?? null;
+    const record = known?.record ?? null;
+    const release = owned === undefined && record?.node === node.name;
+    if (owned === undefined && !release) return;
+    const rule = { node: node.name, record, isFree: core.isFree(address), isConfirmed: core.isConfirmed(address) };
+    const term = owned === undefined ? (record?.term ?? 0) : fencedTermToWrite({ ...rule, owning: { term: owned } });
+    if (term === null) return;
+    const other = !release && record && record.node !== node.name ? record.node : null;
+    const begunMs = node.machine.nowMs;
+    const next = { address, node: release ? null : node.name, term };
+    this.#writing.add(address);
+    let done = false;
+    const write = (): void =>
+      this.#request(
+        () => {
+          done = api.write(next, known?.revision ?? 0);
+        },
+        (reached) => {
+          this.#writing.delete(address);
+          if (!reached) this.#writeLater(address, RETRY_MS);
+          else if (!done) {
+            this.#read(address);
+            this.#writeLater(address, 0);
+          } else {
+            const stored = api.records.get(address)!;
+            // Others may have written since; the watch tells.
+            if (stored.record === next) {
+              this.#known.set(address, stored);
+              step({ type: 'record', records: [{ ...next, begunMs }] });
+            }
+            if (this.#owned.has(address) === release) this.#writeLater(address, 0);
+            else this.#reconsider(address);
+          }
+        },
+      );
+    if (other === null) write();
+    else this.#ifOver(address, other, write);
+  }
+
+  #ifOver(address: Address, other: string, write: () => void): void {
+    const { api, node } = this.#options;
+    if (node.world.options.trustsWatch) {
+      write();
+      return;
+    }
+    let session: StoredSession | undefined;
+    this.#request(
+      () => {
+        session = api.sessions.get(other);
+      },
+      (reached) => {
+        const { nowMs } = node.machine;
+        if (reached)
+          this.#sessions.seen(other, session ? leaseOf(session.renewTime, this.#times.durationMs) : null, nowMs);
+        const over = reached && !this.#sessions.live(nowMs).includes(other);
+        if (over) {
+          write();
+          return;
+        }
+        this.#writing.delete(address);
+        this.#judgeSessions();
+        if (reached) this.#reconsider(address);
+        else this.#writeLater(address, RETRY_MS);
+      },
+    );
+  }
+
+  #read(address: Address): void {
+    const stored = this.#options.api.records.get(address);
+    if (!stored || stored.revision <= (this.#known.get(address)?.revision ?? 0)) return;
+    this.#known.set(address, stored);
+    this.#options.step({ type: 'record', records: [stored.record] });
   }
 
   #write(address: Address): void {
@@ -204,7 +373,7 @@ export class SimApiClient {
   }
 }
 
-function leaseOf(renewTime: string | null): Lease | null {
-  if (renewTime === null) return null;
-  return { holder: 'speaker', renewTime, durationMs: SESSION_DURATION_MS } as Lease;
+function leaseOf(renewTime: string | null, durationMs: number): Lease | null {
+  const holder = renewTime === null ? '' : 'speaker';
+  return { holder, renewTime, durationMs, annotations: { [TAKEOVER_ANNOTATION]: '' } } as unknown as Lease;
 }

@@ -8,6 +8,9 @@ import { SimProcess } from './sim_process.js';
 import { Trouble } from './trouble.js';
 import type { World } from './world.js';
 
+/** What waited for JavaScript is done within this time. */
+const AFTER_STALL_MS = 60;
+
 /** An interface of a node. */
 export class NodeNic implements Nic {
   readonly isNode = true;
@@ -52,6 +55,8 @@ export class SimNode {
   serveFails = false;
   /** It does not reach the API server. */
   apiCut = false;
+  /** Until when it is told nothing of what changes there, though it seems connected. */
+  watchStalledUntilMs = 0;
   /** Told to give everything away. */
   draining = false;
   /** Until when a change of what it owns has a cause that is no trouble: a command, a configuration. */
@@ -137,7 +142,7 @@ export class SimNode {
     const look = (): void => {
       // By its own clock, which may stand still meanwhile; while it is frozen nobody can tell.
       if (this.machine.frozen || this.stalledUntilMs > this.machine.nowMs) this.world.queue.after(10, look);
-      else this.trouble.end(this.world.queue.nowMs);
+      else this.world.queue.after(AFTER_STALL_MS, () => this.trouble.end(this.world.queue.nowMs));
     };
     look();
   }

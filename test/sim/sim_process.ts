@@ -15,6 +15,7 @@ const SERVE_RETRY_MS = 500;
 const STALL_LOOK_MS = 50;
 /** Three heartbeats of goodbye take 10 ms. */
 const CLOSE_AFTER_MS = 15;
+const LAST_WRITES_MS = 1_000;
 
 type Queued = Exclude<ThreadEvent, { type: 'peer' }>;
 
@@ -47,10 +48,11 @@ export class SimProcess {
       answering: (interfaceName, address, on) => world.onAnswering(node, node.nic(interfaceName), address, on),
       announced: (interfaceName, address) => world.onAnnounced(node, node.nic(interfaceName), address),
     });
-    this.core = makeCore({ node: node.name, incarnation, random: random.next, heartbeat });
+    const { takeover = 'fast' } = world.options;
+    this.core = makeCore({ node: node.name, incarnation, random: random.next, heartbeat, takeover });
     const later = (delayMs: number, run: () => void) => void this.#later(delayMs, run);
     const step = (event: SpeakerEvent) => this.#step(event);
-    this.#api = world.api && new SimApiClient({ api: world.api, node, core: this.core, later, step });
+    this.#api = world.api && new SimApiClient({ api: world.api, node, core: this.core, takeover, later, step });
   }
 
   start(): void {
@@ -112,6 +114,7 @@ export class SimProcess {
     // A file is told as a whole; a watch tells what has changed.
     if (before?.probing === desired.probing && random.chance(0.5)) this.#tellChanges(before, desired);
     else this.#step({ type: 'desired', desired, interfaces });
+    this.#api?.onDesired();
     world.onConfigured(this.node);
   }
 
@@ -194,12 +197,11 @@ export class SimProcess {
       this.#carryOut(effect);
     }
     this.#api?.onEffects(effects);
+    if (event.type === 'renewed') thread.renew(this.#untilMs);
     world.onStepped(node);
     if (this.leaving && core.stopped) {
       this.leaving = false;
-      machine.later(CLOSE_AFTER_MS, () => {
-        if (this.#alive && node.process === this) node.kill();
-      });
+      this.#close(machine.nowMs + LAST_WRITES_MS);
     }
     if (this.#tick) this.#tick.cancelled = true;
     const nextMs = core.nextMs(machine.nowMs);
@@ -207,12 +209,21 @@ export class SimProcess {
     this.#tick = this.#later(Math.max(0, Math.ceil(nextMs - machine.nowMs)), () => this.#step({ type: 'tick' }));
   }
 
+  /** What is still to be written is, for a while. */
+  #close(untilMs: number): void {
+    const { node } = this;
+    node.machine.later(CLOSE_AFTER_MS, () => {
+      if (this.#api?.busy && node.machine.nowMs < untilMs) this.#close(untilMs);
+      else if (this.#alive && node.process === this) node.kill();
+    });
+  }
+
   #carryOut(effect: Effect): void {
     const { node, thread } = this;
     switch (effect.type) {
       case 'publish':
         node.world.onPublished(node, effect.table);
-        thread.publish(effect.table);
+        thread.publish(effect.table, this.#untilMs);
         break;
       case 'announce':
         thread.announce(effect.addresses, effect.interfaceName, effect.schedule, effect.confirm);
@@ -237,6 +248,10 @@ export class SimProcess {
     }
   }
 
+  get #untilMs(): number {
+    return this.core.answerUntilMs;
+  }
+
   #serve(effect: Extract<Effect, { type: 'serve' }>): void {
     const { node } = this;
     this.#later(node.serveDelayMs, () => {
@@ -252,7 +267,9 @@ export class SimProcess {
 
   #renew(): void {
     this.#later(RENEW_MS, () => {
-      this.thread.renew();
+      // Who stood still may have been replaced: nothing is prolonged before that is looked at.
+      if (this.node.world.options.takeover === 'fenced') this.#step({ type: 'tick' });
+      this.thread.renew(this.#untilMs);
       this.#renew();
     });
   }

@@ -3,6 +3,7 @@ import { MOVED_SCHEDULE } from '../../src/claim/timing.js';
 import { type Address, familyOf } from '../../src/net/address.js';
 import type { Advertisement, ResponderEvent, Table } from '../../src/responder/types.js';
 import type { ArpFrame, Frame } from './frames.js';
+import type { Timer } from './event_queue.js';
 import type { Machine } from './machine.js';
 import { type Peer, reportOf } from './peer_table.js';
 import type { Random } from './random.js';
@@ -35,6 +36,7 @@ export class SimThread {
   alive = true;
   #plans = new Map<string, readonly Address[]>();
   #deadlineMs = 0;
+  #deadline: Timer | null = null;
   #expired = false;
   #took = 0;
   #holds = 0;
@@ -72,7 +74,7 @@ export class SimThread {
     }
   }
 
-  publish(table: Table): void {
+  publish(table: Table, untilMs = Number.POSITIVE_INFINITY): void {
     if (!this.alive) return;
     const seen = table.tookSeen ?? 0;
     this.#lifted = Math.max(this.#lifted, table.holdsLifted ?? 0);
@@ -103,17 +105,18 @@ export class SimThread {
         lifted.push(port);
       }
     }
-    this.renew();
+    this.renew(untilMs);
     for (const port of this.ports.values()) this.#refresh(port);
     // What link-up left unannounced.
     for (const port of lifted) this.#announceAnswered(port);
   }
 
-  renew(): void {
+  renew(untilMs = Number.POSITIVE_INFINITY): void {
     if (!this.alive) return;
     const first = this.#deadlineMs === 0;
-    this.#deadlineMs = this.machine.nowMs + TABLE_LIFETIME_MS;
-    if (first) this.#watchDeadline();
+    const { nowMs } = this.machine;
+    this.#deadlineMs = Math.max(nowMs + 1, Math.min(nowMs + TABLE_LIFETIME_MS, untilMs));
+    if (first || Number.isFinite(untilMs)) this.#watchDeadline();
     if (!this.#expired) return;
     this.#expired = false;
     this.#watchDeadline();
@@ -172,6 +175,7 @@ export class SimThread {
   /** Stood still for so long by our own clock. */
   resumed(pauseMs: number): void {
     if (!this.alive) return;
+    if (!this.#expired && this.#deadlineMs > 0 && this.machine.nowMs >= this.#deadlineMs) this.#expire();
     for (const port of this.ports.values()) {
       if (pauseMs > port.intervalMs) port.peers.shift(pauseMs);
       if (pauseMs > port.intervalMs * this.identity.multiplier && port.peers.hasTwoWay()) this.#hold(port, 'paused');
@@ -238,19 +242,21 @@ export class SimThread {
   }
 
   #watchDeadline(): void {
-    this.machine.later(this.#deadlineMs - this.machine.nowMs, () => {
-      if (!this.alive) return;
-      if (this.machine.nowMs < this.#deadlineMs) {
-        this.#watchDeadline();
-        return;
-      }
-      this.#expired = true;
-      for (const port of this.ports.values()) {
-        port.fallSilent();
-        this.#refresh(port);
-      }
-      this.hooks.emit({ type: 'table-expired' });
+    if (this.#deadline) this.#deadline.cancelled = true;
+    this.#deadline = this.machine.later(this.#deadlineMs - this.machine.nowMs, () => {
+      if (!this.alive || this.#expired) return;
+      if (this.machine.nowMs < this.#deadlineMs) this.#watchDeadline();
+      else this.#expire();
     });
+  }
+
+  #expire(): void {
+    this.#expired = true;
+    for (const port of this.ports.values()) {
+      port.fallSilent();
+      this.#refresh(port);
+    }
+    this.hooks.emit({ type: 'table-expired' });
   }
 
   #refresh(port: SimPort): void {

@@ -24,6 +24,10 @@ export interface WorldOptions {
   readonly makeCore: CoreFactory;
   /** With an API server that keeps records and sessions. */
   readonly api?: boolean | undefined;
+  /** Default: fast. */
+  readonly takeover?: 'fast' | 'fenced' | undefined;
+  /** A planted bug: nobody asks the API server whether a session is over before its records are written over. */
+  readonly trustsWatch?: boolean | undefined;
   readonly checkers: readonly CheckerFactory[];
   /** One line for each event; left out, nothing is put together. */
   readonly trace?: ((line: string) => void) | undefined;

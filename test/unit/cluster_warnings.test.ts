@@ -22,6 +22,8 @@ function input(overrides: Partial<WarningsInput> = {}): WarningsInput {
     problems: [],
     records: watching,
     pendingRecords: 0,
+    takeover: 'fast',
+    otherMode: [],
     unheard: [],
     failures: new Map(),
     unknownNode: null,

@@ -27,6 +27,10 @@ class Node {
     this.records = new Records({
       ...{ api, namespace: 'metallb-system', node, log: logOf().log },
       isHeard: (name) => this.heard.has(name),
+      takeover: 'fast',
+      core: { isFree: () => true, isConfirmed: () => true },
+      isSettled: () => true,
+      onRenewed: () => {},
       onRecords: (records) => this.told.push(...records),
       onSessions: (live) => {
         this.live = live;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Lease } from '../../src/kubernetes/types.js';
 import { parseAddress } from '../../src/net/address.js';
-import { termToWrite } from '../../src/records/record_rules.js';
+import { fencedTermToWrite, termToWrite } from '../../src/records/record_rules.js';
 import { SessionWatch } from '../../src/records/session_watch.js';
 
 const address = parseAddress('192.0.2.10');
@@ -41,6 +41,27 @@ function lease(renewTime: string, holder: string | null = 'host-b'): Lease {
   };
 }
 
+describe('what is written where the record comes first', () => {
+  const fenced = (recorded: [string | null, number] | null, isFree: boolean, isConfirmed = false) =>
+    fencedTermToWrite({
+      ...{ node: 'host-a', owning: { term: 3 }, isFree, isConfirmed },
+      record: recorded && { address, node: recorded[0], term: recorded[1] },
+    });
+
+  it('is the term of the claim, or one more than was recorded', () => {
+    assert.equal(fenced(null, true), 3);
+    assert.equal(fenced([null, 2], true), 3);
+    assert.equal(fenced(['host-b', 7], true), 8);
+  });
+  it('is nothing while its holder may answer, however old its term is', () => {
+    assert.equal(fenced(['host-b', 1], false), null);
+  });
+  it('is what says our own name, until a write of this process has', () => {
+    assert.equal(fenced(['host-a', 3], true), 4);
+    assert.equal(fenced(['host-a', 3], true, true), null);
+  });
+});
+
 describe('whether the session of a node lasts', () => {
   it('is judged by when renewals arrive, not by what they say', () => {
     const sessions = new SessionWatch();
@@ -52,13 +73,14 @@ describe('whether the session of a node lasts', () => {
     sessions.seen('host-b', lease('2001'), 20_000);
     assert.deepEqual([sessions.live(59_999), sessions.live(60_000)], [['host-b'], []]);
   });
-  it('ends with its holder, and with the Lease', () => {
+  it('ends with its holder, and not with the Lease: who runs writes it again', () => {
     const sessions = new SessionWatch();
     for (const node of ['host-c', 'host-b']) sessions.seen(node, lease('1', node), 0);
     assert.deepEqual(sessions.live(1), ['host-b', 'host-c']);
     sessions.seen('host-c', lease('2', ''), 1);
     sessions.seen('host-b', null, 1);
-    assert.deepEqual(sessions.live(1), []);
+    assert.deepEqual(sessions.ended, ['host-c']);
+    assert.deepEqual([sessions.live(39_999), sessions.live(40_000)], [['host-b'], []]);
   });
   it('is not judged while renewals cannot arrive, and each has all its time afterwards', () => {
     const sessions = new SessionWatch();
