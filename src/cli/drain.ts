@@ -27,7 +27,7 @@ export function drainCommand(): Command {
       `
 Each address is given away only when another node answers for it: no packet is lost. What no
 other node may or can own stays here and is answered. A drained node stays drained when its
-speaker is started again, until undrain or until the host is booted.
+speaker is started again, until undrain or until the host is booted; on Kubernetes, until undrain.
 
 Exit codes: 0 nothing is left (with --no-wait: it has begun), 1 something is left after the timeout.
 
