@@ -6,7 +6,7 @@ import { moved, type Scene } from './scene.js';
 
 /** Without a write that is none of a session: all that follows from what happened is written. */
 const CALM_MS = 5_000;
-const CALM_LIMIT_MS = 120_000;
+const CALM_LIMIT_MS = 240_000;
 const REST_MS = 60_000;
 const READING = new Set(['get', 'list', 'watch']);
 
