@@ -104,7 +104,7 @@ test('renewals that fail for a moment end nothing', async () => {
   await until('the first leads', () => first.leads);
   const second = new Replica('second');
   fails = true;
-  await pause(LEASE_MS * 0.3);
+  await pause(LEASE_MS * 0.5);
   fails = false;
   await pause(LEASE_MS * 1.5);
   assert.ok(first.leads);
