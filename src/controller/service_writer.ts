@@ -4,12 +4,12 @@ import { monotonicMs } from '../clock.js';
 import { ApiError, isConflict, isNotFound } from '../kubernetes/api_error.js';
 import { projectService } from '../kubernetes/projections.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
+import { WritePace } from '../kubernetes/write_pace.js';
 import type { Logger } from '../log.js';
 import { KeyedQueue } from './keyed_queue.js';
 import { fencePatch, servicePatch, statusPath } from './service_patch.js';
 import type { ServiceView } from './service_view.js';
 import type { ControllerApi } from './types.js';
-import { WritePace } from './write_pace.js';
 
 export interface ServiceWriterOptions {
   readonly api: ControllerApi;

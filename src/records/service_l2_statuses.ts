@@ -73,7 +73,8 @@ export class ServiceL2Statuses {
     this.#path = `/apis/${API_VERSION}/namespaces/${namespace}/servicel2statuses`;
     const write = (service: string) => this.#write(service);
     const ofUs = log.child({ module: 'records' });
-    this.#queue = new WriteQueue({ what: 'ServiceL2Status objects', log: ofUs, write });
+    // MetalLB's speaker, left running beside ours, takes them for its own.
+    this.#queue = new WriteQueue({ what: 'ServiceL2Status objects', log: ofUs, write, paced: true });
     this.#cleared = new WriteQueue({
       what: 'ServiceL2Status objects of nodes that are gone',
       log: ofUs,
@@ -178,7 +179,9 @@ export class ServiceL2Statuses {
     return observed.length !== 1 || !only || !isSame(only, wanted);
   }
 
-  async #write(service: ObjectKey): Promise<void> {
+  /** @returns whether anything was to be written */
+  async #write(service: ObjectKey): Promise<boolean> {
+    if (!this.#differs(service)) return false;
     const wanted = this.#wanted.get(service) ?? null;
     const objects = [...(this.#observed.get(service)?.values() ?? [])];
     const name = l2StatusName(service, this.#options.node);
@@ -186,9 +189,10 @@ export class ServiceL2Statuses {
     if (wanted !== null || this.#complete) {
       for (const object of objects) if (object !== kept) await this.#delete(service, object.name);
     }
-    if (wanted === null) return;
+    if (wanted === null) return true;
     if (!kept) await this.#create(service, name, wanted);
     else if (!isSame(kept, wanted)) await this.#update(service, kept.name, wanted);
+    return true;
   }
 
   async #create(service: ObjectKey, name: string, wanted: Wanted): Promise<void> {

@@ -1,3 +1,5 @@
+import { monotonicMs } from '../clock.js';
+import { WritePace } from '../kubernetes/write_pace.js';
 import type { Logger } from '../log.js';
 
 /** Milliseconds until a failed write is tried again: doubled each time, half of it by chance. */
@@ -9,8 +11,10 @@ export interface WriteQueueOptions {
   /** What is written, for messages: "ownership records". */
   readonly what: string;
   readonly log: Logger;
-  /** Brings what the key names to what it shall be now; what it throws is tried again later. */
-  readonly write: (key: string) => Promise<void>;
+  /** Brings what the key names to what it shall be now; false: it was so already. What it throws is tried again later. */
+  readonly write: (key: string) => Promise<unknown>;
+  /** Whether a key that is written again and again, as what somebody undoes each time, is slowed down. Default: false. */
+  readonly paced?: boolean;
   /** How many are under way at once. Default: 4. */
   readonly concurrency?: number;
   /** 0 <= random() < 1. */
@@ -26,12 +30,14 @@ export class WriteQueue {
   readonly #due = new Set<string>();
   readonly #running = new Set<string>();
   readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout | null }>();
+  readonly #pace: WritePace | null;
   #failing = false;
   #stopped = false;
   #onIdle: (() => void)[] = [];
 
   constructor(options: WriteQueueOptions) {
     this.#options = options;
+    this.#pace = options.paced ? new WritePace() : null;
   }
 
   /** How many keys are not as they shall be. */
@@ -84,15 +90,20 @@ export class WriteQueue {
       if (this.#running.size >= concurrency) return;
       if (this.#running.has(key)) continue;
       this.#due.delete(key);
-      this.#running.add(key);
-      void this.#run(key);
+      const waitMs = this.#pace?.waitMs(key, monotonicMs()) ?? 0;
+      if (waitMs > 0) this.#later(key, this.#retries.get(key)?.attempts ?? 0, waitMs);
+      else {
+        this.#running.add(key);
+        void this.#run(key);
+      }
     }
     if (this.#due.size + this.#running.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   async #run(key: string): Promise<void> {
     try {
-      await this.#options.write(key);
+      const wrote = await this.#options.write(key);
+      if (wrote !== false) this.#pace?.wrote(key, monotonicMs());
       this.#retries.delete(key);
       this.#tellSuccess();
     } catch (error) {
@@ -109,14 +120,15 @@ export class WriteQueue {
     this.#failing = true;
     const attempts = (this.#retries.get(key)?.attempts ?? 0) + 1;
     const delayMs = Math.min(RETRY_FIRST_MS * 2 ** (attempts - 1), RETRY_LAST_MS) * (0.5 + random() / 2);
-    const timer = setTimeout(
-      () => {
-        this.#retries.set(key, { attempts, timer: null });
-        this.#due.add(key);
-        this.#pump();
-      },
-      Math.max(delayMs, retryAfterMs(error)),
-    );
+    this.#later(key, attempts, Math.max(delayMs, retryAfterMs(error)));
+  }
+
+  #later(key: string, attempts: number, delayMs: number): void {
+    const timer = setTimeout(() => {
+      this.#retries.set(key, { attempts, timer: null });
+      this.#due.add(key);
+      this.#pump();
+    }, delayMs);
     timer.unref();
     this.#retries.set(key, { attempts, timer });
   }

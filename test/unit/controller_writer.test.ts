@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { ServiceView } from '../../src/controller/service_view.js';
 import { ServiceWriter } from '../../src/controller/service_writer.js';
-import { WritePace } from '../../src/controller/write_pace.js';
 import { PATHS, projectService } from '../../src/kubernetes/projections.js';
 import type { Service } from '../../src/kubernetes/types.js';
+import { WritePace } from '../../src/kubernetes/write_pace.js';
 import { parseAddress } from '../../src/net/address.js';
 import { ApiStore, failure, type Hook } from './api_double.js';
 

@@ -147,6 +147,29 @@ describe('ServiceL2Status', () => {
     await until('it is true again', () => interfaces().join() === 'eth0');
   });
 
+  it('comes back ever less often where somebody deletes it each time', async () => {
+    start();
+    const attempts = () => store.writes().length;
+    let turn = 0;
+    const undo = () => {
+      // News of the service make no difference.
+      turn += 1;
+      statuses.announced(WEB, [`eth${turn % 2}`]);
+      if (store.objects.has(`${PATH}/${NAME}`)) store.remove(`${PATH}/${NAME}`);
+    };
+    await until('it was written ten times', () => {
+      undo();
+      return attempts() >= 10;
+    });
+    const endMs = performance.now() + 500;
+    while (performance.now() < endMs) {
+      undo();
+      await pause(1);
+    }
+    // Some of them hit on nothing, and are followed by another at once.
+    assert.ok(attempts() <= 20, `${attempts()} writes`);
+  });
+
   it('goes with its node, and at a stop', async () => {
     start();
     statuses.announced(WEB, ['eth0']);
