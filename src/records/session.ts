@@ -126,20 +126,18 @@ export class Session {
       renewTime: microTime(),
     };
     const request = { timeoutMs: this.#times.requestMs, signal };
-    const annotations = { [NODE_ANNOTATION]: node, [TAKEOVER_ANNOTATION]: takeover };
+    const marks = {
+      labels: { [RECORD_LABEL]: SESSION },
+      annotations: { [NODE_ANNOTATION]: node, [TAKEOVER_ANNOTATION]: takeover },
+    };
     try {
-      // Nobody else writes it, so there is nothing to compare.
-      await api.patch(`${this.#path}/${this.#name}`, { metadata: { annotations }, spec }, request);
+      // Nobody else writes it, so there is nothing to compare. Without its marks nobody would find it.
+      await api.patch(`${this.#path}/${this.#name}`, { metadata: marks, spec }, request);
       return;
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
-    const metadata = {
-      name: this.#name,
-      namespace,
-      labels: { [RECORD_LABEL]: SESSION },
-      annotations,
-    };
+    const metadata = { name: this.#name, namespace, ...marks };
     const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec };
     await api.create(this.#path, lease, request).catch((error: unknown) => {
       if (!isConflict(error)) throw error;

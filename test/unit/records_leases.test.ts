@@ -149,6 +149,13 @@ describe('the session of a node', () => {
     assert.equal(spec(`${LEASES}/arpeggio-node-host-b`)?.holderIdentity, '');
   });
 
+  it('is found again where somebody has taken its marks away', async () => {
+    const metadata = { name: 'arpeggio-node-host-b', namespace: 'metallb-system' };
+    store.put('/apis/coordination.k8s.io/v1/leases', { metadata, spec: { holderIdentity: 'host-b' } });
+    const [a] = [await new Node('host-a').synced(), await new Node('host-b').synced()];
+    await until('it is known', () => a.live.join() === 'host-b');
+  });
+
   it('goes with its node, and records of no service IP go with their owner', async () => {
     const [a, b] = [await new Node('host-a').synced(), await new Node('host-b').synced()];
     b.records.own(A, 1);
