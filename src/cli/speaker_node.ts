@@ -26,6 +26,8 @@ const LOOK_MS = 1_000;
 const RESTORE_LOOK_MS = 100;
 /** How long the API server may take to tell everything before what is on disk is used; at once if it cannot be reached. */
 const RESTORE_AFTER_MS = 5_000;
+/** What the cluster wants waits so long at most until it is known whose the addresses were. */
+const RECORDS_WAIT_MS = 1_000;
 /** After the start, and then as often, one node takes away what nobody else will. */
 const TIDY_FIRST_MS = 30_000;
 const TIDY_EVERY_MS = 600_000;
@@ -58,6 +60,9 @@ export class SpeakerNode {
   #problems: readonly ConfigurationProblem[] = [];
   /** none: nothing is known yet; saved: from disk; cluster: from the API server. */
   #wish: 'none' | 'saved' | 'cluster' = 'none';
+  /** What the source told while nobody knew yet whose the addresses were; null: that is known, or was waited for. */
+  #early: SourceUpdate[] | null = [];
+  #earlyLimit: NodeJS.Timeout | undefined;
   #startedMs = 0;
   #tidyMs = 0;
   #look: NodeJS.Timeout | undefined;
@@ -109,6 +114,7 @@ export class SpeakerNode {
       onSessions: (live, ended) => {
         this.#log.debug({ live }, 'other speakers whose session lasts');
         this.#process.setSessions(live, ended);
+        this.#takeEarly();
       },
       onResumed: () => this.#process.resume(),
       onConnected: () => this.#statuses.retryNow(),
@@ -147,6 +153,7 @@ export class SpeakerNode {
 
   /** Hands everything over, tells the cluster that this node announces nothing, and ends. */
   async stop(hurry: AbortSignal): Promise<void> {
+    clearTimeout(this.#earlyLimit);
     await this.#process.leave(hurry);
     clearInterval(this.#look);
     clearInterval(this.#restore);
@@ -165,11 +172,24 @@ export class SpeakerNode {
   close(): Promise<void> {
     clearInterval(this.#look);
     clearInterval(this.#restore);
+    clearTimeout(this.#earlyLimit);
     this.#reports.end();
     return this.#process.close();
   }
 
+  #takeEarly(): void {
+    const early = this.#early ?? [];
+    clearTimeout(this.#earlyLimit);
+    this.#early = null;
+    for (const update of early) this.#onUpdate(update);
+  }
+
   #onUpdate(update: SourceUpdate): void {
+    if (this.#early !== null) {
+      this.#early.push(update);
+      this.#earlyLimit ??= setTimeout(() => this.#takeEarly(), RECORDS_WAIT_MS);
+      return;
+    }
     const { desired: known } = this.#process.speaker;
     if (update.type === 'last-resort') this.#process.setLastResort(update.nodes);
     else if (update.type === 'services') {

@@ -38,8 +38,8 @@ export interface RecordsOptions {
   /** What Leases say of owners that is new: first all of it, then changes. */
   readonly onRecords: (records: readonly OwnershipRecord[]) => void;
   /**
-   * Names of the nodes whose session lasts, this one left out, and of those that have ended it: after the first list, and whenever
-   * they change.
+   * Names of the nodes whose session lasts, this one left out, and of those that have ended it: after the first list and
+   * {@link onResumed}, and whenever they change.
    */
   readonly onSessions: (live: readonly string[], ended: readonly string[]) => void;
   /** An earlier process of this node had a session that lasts: it ran until a moment ago. Told once at most. */
@@ -60,6 +60,7 @@ export class Records {
   #live: readonly string[] = [];
   #told = false;
   #ended: readonly string[] = [];
+  #lookedBack = false;
   #connected = false;
   /** When the API server was asked whether the session of a node is over. */
   readonly #asked = new Map<string, { readonly atMs: number; readonly answer: Promise<boolean> }>();
@@ -102,6 +103,10 @@ export class Records {
       log: this.#log,
       takeover,
       onResumed,
+      onLookedBack: () => {
+        this.#lookedBack = true;
+        this.#judgeSessions();
+      },
       onRenewed: (untilMs) => {
         this.#renewedUntilMs = untilMs;
         this.#tellRenewed();
@@ -268,9 +273,11 @@ export class Records {
     this.#connected = connected;
     this.#tellRenewed();
     const live = this.#sessions.live(nowMs).filter((name) => name !== this.#options.node);
+    // What is known at the start is told at once.
+    if (!this.#told && !(this.#lookedBack && this.#reflector.status.synced)) return;
     const { ended } = this.#sessions;
     const same = live.join() === this.#live.join() && ended.join() === this.#ended.join();
-    if (same && (this.#told || !this.#reflector.status.synced)) return;
+    if (same && this.#told) return;
     this.#told = true;
     this.#live = live;
     this.#ended = ended;

@@ -25,6 +25,8 @@ export const SESSION_TIMES: Readonly<Record<Takeover, SessionTimes>> = {
 };
 /** So much earlier than the others this node holds its own session to be over: clocks run at slightly different speeds. */
 export const SESSION_MARGIN_MS = 1_000;
+/** Who it was before is of use at the start only. */
+const LOOK_BACK_MS = 1_000;
 
 export interface SessionOptions {
   readonly api: Api;
@@ -33,6 +35,8 @@ export interface SessionOptions {
   readonly log: Logger;
   /** An earlier process of this node renewed the session a moment ago, and did not end it. */
   readonly onResumed: () => void;
+  /** Whether that is so has been looked at, as far as it can be. */
+  readonly onLookedBack: () => void;
   readonly takeover: Takeover;
   /** It was renewed, and lasts until then, monotonic, as this node has to count. */
   readonly onRenewed: (untilMs: number) => void;
@@ -75,6 +79,7 @@ export class Session {
   async #run(): Promise<void> {
     const { signal } = this.#end;
     await this.#lookBack(signal);
+    if (!signal.aborted) this.#options.onLookedBack();
     while (!signal.aborted) {
       const renewed = await this.#renew(signal);
       // A little chance keeps the nodes of a cluster that starts at once apart.
@@ -88,11 +93,7 @@ export class Session {
   async #lookBack(signal: AbortSignal): Promise<void> {
     const { api, node, log, onResumed } = this.#options;
     try {
-      const raw = await api.get(`${this.#path}/${this.#name}`, {
-        timeoutMs: this.#times.requestMs,
-        signal,
-        retry: false,
-      });
+      const raw = await api.get(`${this.#path}/${this.#name}`, { timeoutMs: LOOK_BACK_MS, signal, retry: false });
       const lease = projectLease(raw)?.value;
       const agoMs = wallMs() - Date.parse(lease?.renewTime ?? '');
       if (!signal.aborted && lease?.holder === node && agoMs >= 0 && agoMs < this.#times.durationMs) onResumed();
