@@ -12,8 +12,9 @@ import { NAMESPACE } from './manifests.js';
 import { CONTROLLER_NODES, NODE_NAMES, type NodeName } from './stage.js';
 import { Arpeggio, type Owners } from './workloads.js';
 
-/** What somebody says again within this time is not told. */
-const REPEATED_MS = 20_000;
+/** What somebody says again within this time is not told: each of many watches reports for itself. */
+const REPEATED_MS = 2000;
+const REPEATED_WARNING_MS = 20_000;
 
 export type KubernetesScene = Scene<KubernetesLab>;
 
@@ -135,10 +136,9 @@ export class KubernetesLab extends Story {
     const node = pod.replace(/^arpeggio-(speaker|controller)-/, '');
     const actor = pod.startsWith('arpeggio-controller') ? 'controller' : node;
     const msg = line.service === undefined ? line.msg : `${line.msg}: ${line.service}`;
-    // Each of many watches tells that it cannot reach the API server.
     const key = `${actor} ${msg}`;
-    const repeated = monotonicMs() - (this.told.get(key) ?? Number.NEGATIVE_INFINITY) < REPEATED_MS;
-    if (repeated) return;
+    const pauseMs = line.level === 'warn' ? REPEATED_WARNING_MS : REPEATED_MS;
+    if (monotonicMs() - (this.told.get(key) ?? Number.NEGATIVE_INFINITY) < pauseMs) return;
     this.told.set(key, monotonicMs());
     this.tellLog(actor, { ...line, msg });
   }

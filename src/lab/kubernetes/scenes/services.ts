@@ -88,6 +88,7 @@ export const services: KubernetesScene = {
     const { addresses } = lab;
     const owners = await lab.settled();
     lab.expect('each address has one owner', addresses.length === 8, shares(NODE_NAMES, owners));
+    await lab.kubectl('get', 'services');
     await sendAnew(lab);
     lab.tell('clients', `send to ${addresses.length} addresses every 2 ms`);
     await expectServed(lab);
