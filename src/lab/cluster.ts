@@ -1,17 +1,17 @@
 // Nodes that share service IPs, their backends and their clients, on a network that is already there.
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ArpeggioError } from '../errors.js';
 import { ArpeggioNode, type LogLine, type NodeService } from './arpeggio_node.js';
 import { BACKEND_PORT, startBackend } from './backend.js';
 import { LabClient } from './client.js';
-import { monotonicMs } from './monotonic.js';
 import type { Network } from './netns.js';
+import { type Owners, settledOwners } from './owners.js';
 
 const SETTLE_TIMEOUT_MS = 15_000;
-const SETTLE_STEP_MS = 20;
 /** Two looks at the nodes that far apart must agree. */
 const STABLE_MS = 150;
+
+export type { Owners };
 
 export interface ClusterOptions {
   readonly services: readonly NodeService[];
@@ -29,9 +29,6 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly onLog?: (node: string, line: LogLine) => void;
 }
-
-/** The node that answers for each address. */
-export type Owners = Readonly<Record<string, string>>;
 
 export class Cluster {
   readonly nodes: readonly ArpeggioNode[];
@@ -93,21 +90,9 @@ export class Cluster {
    * @throws ArpeggioError with what the nodes said at last
    */
   async settled(addresses: readonly string[] = this.addresses, timeoutMs = SETTLE_TIMEOUT_MS): Promise<Owners> {
-    const deadline = monotonicMs() + timeoutMs;
-    let previous: string | null = null;
-    let since = 0;
-    for (;;) {
-      const { owners, problem } = await this.look(addresses);
-      const now = JSON.stringify(owners);
-      if (problem !== null || now !== previous) since = monotonicMs();
-      else if (monotonicMs() - since >= STABLE_MS) return owners;
-      previous = problem === null ? now : null;
-      if (monotonicMs() > deadline) {
-        const logs = this.nodes.map((node) => `--- ${node.name}:\n${node.lastOutput}`).join('\n');
-        throw new ArpeggioError('ERR_SYSTEM', `not settled after ${timeoutMs} ms: ${problem}\n${logs}`);
-      }
-      await delay(SETTLE_STEP_MS);
-    }
+    const speakers = new Map(this.nodes.map((node) => [node.name, node]));
+    const logs = () => this.nodes.map((node) => `--- ${node.name}:\n${node.lastOutput}`).join('\n');
+    return settledOwners(speakers, addresses, { timeoutMs, stableMs: STABLE_MS }, logs);
   }
 
   /** What these nodes answer for at this moment; the last one wins where two do. */
@@ -137,24 +122,5 @@ export class Cluster {
   async stop(): Promise<void> {
     const running = this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.stop());
     await Promise.all([...running, ...this.clients.map((client) => client.stop())]);
-  }
-
-  private async look(addresses: readonly string[]): Promise<{ owners: Owners; problem: string | null }> {
-    const running = this.nodes.filter(({ isRunning }) => isRunning);
-    const owners: Record<string, string> = {};
-    const problems = running.length === 0 ? ['no speaker runs'] : [];
-    for (const node of running) {
-      // Its socket may not be there yet.
-      const status = await node.status().catch(() => null);
-      if (status === null || ['joining', 'leaving'].includes(status.state))
-        problems.push(`${node.name} is ${status?.state ?? 'silent'}`);
-      for (const { address, answering } of status?.addresses ?? []) {
-        if (!answering || !addresses.includes(address)) continue;
-        if (owners[address] !== undefined) problems.push(`${owners[address]} and ${node.name} answer for ${address}`);
-        owners[address] = node.name;
-      }
-    }
-    for (const address of addresses) if (owners[address] === undefined) problems.push(`nobody answers for ${address}`);
-    return { owners, problem: problems.length === 0 ? null : problems.join(', ') };
   }
 }

@@ -1,10 +1,8 @@
 // Arpeggio on the bed, exactly as deploy/base has it.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ArpeggioError } from '../../errors.js';
 import type { LogLine } from '../arpeggio_node.js';
-import { monotonicMs } from '../monotonic.js';
+import { look, type Owners, settledOwners } from '../owners.js';
 import type { Bed } from './bed.js';
 import type { ApiObject } from './lab_api.js';
 import { Manifests, NAMESPACE } from './manifests.js';
@@ -15,8 +13,7 @@ const SETTLE_TIMEOUT_MS = 20_000;
 /** Two looks at the speakers that far apart must agree. */
 const STABLE_MS = 200;
 
-/** The node that answers for each address. */
-export type Owners = Readonly<Record<string, string>>;
+export type { Owners };
 
 export interface ArpeggioOptions {
   /** Further flags of every speaker. */
@@ -99,28 +96,18 @@ export class Arpeggio {
 
   /** Waits until each address has exactly one speaker that answers, twice in a row; fails with what the speakers said. */
   async settled(addresses: readonly string[], timeoutMs = SETTLE_TIMEOUT_MS): Promise<Owners> {
-    const deadline = monotonicMs() + timeoutMs;
-    let previous = '';
-    let since = 0;
-    for (;;) {
-      const { owners, problem } = await this.look(addresses);
-      const now = JSON.stringify(owners);
-      if (problem !== null || now !== previous) since = monotonicMs();
-      else if (monotonicMs() - since >= STABLE_MS) return owners;
-      previous = problem === null ? now : '';
-      if (monotonicMs() > deadline) {
-        const running = [...this.speakers.values(), ...this.controllers.values()].filter(({ log }) => log.length > 0);
-        const logs = running.map(({ name, lastOutput }) => `--- ${name}:\n${lastOutput}`);
-        throw new ArpeggioError('ERR_SYSTEM', `not settled after ${timeoutMs} ms: ${problem}\n${logs.join('\n')}`);
-      }
-      await delay(20);
-    }
+    const logs = () =>
+      [...this.speakers.values(), ...this.controllers.values()]
+        .filter(({ log }) => log.length > 0)
+        .map(({ name, lastOutput }) => `--- ${name}:\n${lastOutput}`)
+        .join('\n');
+    return settledOwners(this.speakers, addresses, { timeoutMs, stableMs: STABLE_MS }, logs);
   }
 
   /** What the other speakers answer for at this moment, whatever the one believes. */
   async ownersWithout(node: NodeName, addresses: readonly string[]): Promise<Owners> {
-    const others = [...this.speakers].filter(([name]) => name !== node);
-    return (await this.look(addresses, others)).owners;
+    const others = new Map([...this.speakers].filter(([name]) => name !== node));
+    return (await look(others, addresses)).owners;
   }
 
   /** Ends what runs. */
@@ -144,28 +131,5 @@ export class Arpeggio {
       directory,
       options,
     });
-  }
-
-  private async look(
-    addresses: readonly string[],
-    speakers = [...this.speakers],
-  ): Promise<{ owners: Owners; problem: string | null }> {
-    const owners: Record<string, string> = {};
-    const problems: string[] = [];
-    const running = speakers.filter(([, { isRunning }]) => isRunning);
-    if (running.length === 0) problems.push('no speaker runs');
-    for (const [node, speaker] of running) {
-      // Its socket may not be there yet.
-      const status = await speaker.status().catch(() => null);
-      if (status === null || ['joining', 'leaving'].includes(status.state))
-        problems.push(`${node} is ${status?.state ?? 'silent'}`);
-      for (const { address, answering } of status?.addresses ?? []) {
-        if (!answering || !addresses.includes(address)) continue;
-        if (owners[address] !== undefined) problems.push(`${owners[address]} and ${node} answer for ${address}`);
-        owners[address] = node;
-      }
-    }
-    for (const address of addresses) if (owners[address] === undefined) problems.push(`nobody answers for ${address}`);
-    return { owners, problem: problems.length === 0 ? null : problems.join(', ') };
   }
 }
