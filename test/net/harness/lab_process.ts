@@ -13,7 +13,10 @@ const STATE_TIMEOUT_MS = 10_000;
 /** What `--json` writes. */
 export interface LabLine {
   readonly type: string;
+  readonly atMs?: number;
   readonly held?: boolean;
+  readonly expectation?: string;
+  readonly figure?: string;
   readonly title?: string;
   readonly actor?: string;
   readonly text?: string;
@@ -53,6 +56,19 @@ export async function eventually(
   }
 }
 
+/** All that was told of the scenes in which something did not hold. */
+function failedScenes(lines: readonly LabLine[]): string {
+  const told: string[] = [];
+  let scene: string[] = [];
+  for (const { type, title, held, atMs, actor, text, expectation, figure } of lines) {
+    if (type === 'scene') scene = [`\n${title}`];
+    else if (type === 'event') scene.push(`${atMs} ${actor}: ${text}`);
+    else if (type === 'expectation') scene.push(`${atMs} ${held ? 'held' : 'FAILED'}: ${expectation}: ${figure}`);
+    if (held === false) told.push(...scene.splice(0));
+  }
+  return told.join('\n');
+}
+
 /** Asserts that a lab with --json went well, and returns what it told and how it summed up. */
 export async function playedWell(lab: LabProcess): Promise<{ lines: readonly LabLine[]; summary: Summary }> {
   const { code } = await ended(lab);
@@ -61,11 +77,8 @@ export async function playedWell(lab: LabProcess): Promise<{ lines: readonly Lab
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as LabLine);
-  assert.deepEqual(
-    lines.filter(({ held }) => held === false),
-    [],
-  );
-  assert.equal(code, 0);
+  assert.equal(lines.filter(({ held }) => held === false).length, 0, failedScenes(lines));
+  assert.equal(code, 0, lab.output().slice(-2000));
   const summary: Summary & { type: string } = JSON.parse(lab.output().trim().split('\n').at(-1) ?? '');
   assert.equal(summary.type, 'summary');
   assert.equal(summary.held, lines.filter(({ type }) => type === 'expectation').length);
