@@ -7,6 +7,7 @@ import { Handovers } from './handovers.js';
 import { History } from './history.js';
 import { judge, type Verdict } from './judge.js';
 import { type Owner, Owners } from './owners.js';
+import { Plans } from './plans.js';
 import type { Records } from './records.js';
 import { Replication } from './replication.js';
 import { Unowned } from './unowned.js';
@@ -28,7 +29,7 @@ export class Ledger {
   readonly disputed = new Map<Address, string>();
   /** Whether what nobody owns is to be placed. */
   placeDue = false;
-  plansOutdated = true;
+  readonly plans = new Plans();
   readonly #dirty = new Set<Address>();
   #gained: Address[] = [];
   /** Claims of ours that are answered when their record names us, with how they came to be. */
@@ -83,7 +84,7 @@ export class Ledger {
   placeAnew(): void {
     this.unowned.reopenAll();
     this.placeDue = true;
-    this.plansOutdated = true;
+    this.plans.setAllOutdated();
   }
 
   /** Who may own what has changed. */
@@ -205,14 +206,14 @@ export class Ledger {
     if (verdict.type === 'nobody') this.history.released(address);
     this.owners.set(address, null, nowMs);
     this.unowned.delete(address);
-    this.plansOutdated = true;
+    this.plans.setAllOutdated();
   }
 
   #setOwner(address: Address, owner: Omit<Owner, 'sinceMs'> | null, why: string, nowMs: number): void {
     if (owner !== null) this.history.owned(address);
     const from = this.owners.set(address, owner, nowMs);
     if (from === undefined) return;
-    this.plansOutdated = true;
+    this.plans.setAllOutdated();
     if (from !== null) this.history.lost(address, from);
     if (owner !== null && owner.node !== this.node) {
       this.#actions.push({ type: 'stand-by', address, why: `${owner.node} owns it` });

@@ -10,7 +10,6 @@ import { LastWord } from './last_word.js';
 import { Ledger } from './ledger.js';
 import type { PeerMessage } from './message.js';
 import type { Owner } from './owners.js';
-import { takeoverPlans } from './plans.js';
 import { Presence } from './presence.js';
 import { moveRefusal } from './refusal.js';
 import { Taking } from './taking.js';
@@ -121,7 +120,8 @@ export class Segment {
     this.#ledger.placeDue = true;
     this.#giving.departure.consider(address);
     // What nobody owns, or this node, is in no plan of its own.
-    if ((this.ownerOf(address)?.node ?? this.#options.node) !== this.#options.node) this.#ledger.plansOutdated = true;
+    const owner = this.ownerOf(address)?.node ?? this.#options.node;
+    if (owner !== this.#options.node) this.#ledger.plans.setOutdated(owner);
   }
 
   /** Nodes that own something only where no other node may. */
@@ -171,7 +171,7 @@ export class Segment {
 
   leave(nowMs: number): void {
     this.#giving.departure.leave(nowMs);
-    this.#ledger.plansOutdated = true;
+    this.#ledger.plans.setAllOutdated();
   }
 
   /** We were the ones who could not be heard: what others took meanwhile is theirs, even where there are only two. */
@@ -277,16 +277,18 @@ export class Segment {
 
   /** Whether what the thread is armed with may be outdated. */
   get plansOutdated(): boolean {
-    return this.#ledger.plansOutdated && this.members.size > 0;
+    return this.#ledger.plans.outdated && this.members.size > 0;
   }
 
   /** What the thread shall take over by itself, for each peer that may die. */
   plans(): TakeoverPlan[] {
-    this.#ledger.plansOutdated = false;
-    if (!this.#mayTake() || this.#options.records.fence) return [];
+    const { wanted, owners, members, plans } = this.#ledger;
+    if (!this.#mayTake() || this.#options.records.fence) {
+      plans.clear();
+      return [];
+    }
     const { node, interfaceName, canTake } = this.#options;
-    const { wanted, owners, members } = this.#ledger;
-    return takeoverPlans({ node, interfaceName, canTake, wanted, owners, members, candidates: this.#candidates });
+    return plans.make({ node, interfaceName, canTake, wanted, owners, members, candidates: this.#candidates });
   }
 
   nextMs(nowMs: number): number {
