@@ -15,7 +15,7 @@ import { type SavedState, StateFile } from '../sources/kubernetes/state_file.js'
 import type { SourceUpdate } from '../sources/kubernetes/types.js';
 import type { Effect } from '../speaker.js';
 import { ClusterPeers } from './cluster_peers.js';
-import { clusterWarnings, logProblems } from './cluster_warnings.js';
+import { clusterWarnings, logProblems, otherModeText } from './cluster_warnings.js';
 import { NodeProcess } from './node_process.js';
 import { OwnershipReports } from './ownership_reports.js';
 import { ServiceReports } from './service_reports.js';
@@ -64,6 +64,8 @@ export class SpeakerNode {
   #early: SourceUpdate[] | null = [];
   #earlyLimit: NodeJS.Timeout | undefined;
   #startedMs = 0;
+  /** Nodes that take over in another way, as was told last. */
+  #otherMode: readonly string[] = [];
   #tidyMs = 0;
   #look: NodeJS.Timeout | undefined;
   #restore: NodeJS.Timeout | undefined;
@@ -216,6 +218,7 @@ export class SpeakerNode {
     this.#peers.look(this.#process.speaker.unheard, this.#records.live, nowMs);
     for (const node of this.#peers.takeGone()) this.#statuses.clear(node);
     for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
+    this.#tellOtherMode();
     this.#reports.lookForFailures();
     if (this.#wish !== 'cluster' || !this.#process.health().ok) return;
     this.#statuses.complete();
@@ -255,6 +258,13 @@ export class SpeakerNode {
   #tellInForce(services: number): void {
     const { settings, api } = this.#options;
     this.#log.info({ services, server: api.server }, `${settings.node} speaks for ${services} services`);
+  }
+
+  #tellOtherMode(): void {
+    const { otherMode } = this.#records;
+    if (otherMode.join() === this.#otherMode.join()) return;
+    this.#otherMode = otherMode;
+    if (otherMode.length > 0) this.#log.warn(otherModeText(this.#options.settings.takeover, otherMode));
   }
 
   #tellUnheard(node: string): void {
