@@ -66,6 +66,16 @@ ${facts.map((fact) => `- ${fact}`).join('\n')}
 - MetalLB's column: its main branch of July 2026, measured before on a bed of the same kind. Figures are
   median/min/max. *p99* of fewer than a hundred events is the worst of them.
 
+### How to read it
+
+- API server, etcd, three kube-proxies, speakers, controllers, pods and clients share the cores named above. Outages and lost
+  packets hardly depend on that; what begins with a request to the API server does, and its first figures on a machine that
+  does something else as well are those of that machine.
+- A goal counts for what stands before it: the median of an outage, the worst of what must never happen. *MISSED* with all
+  figures but one within the goal is worth a second run of that part: \`-- --only failures\`, \`creation\`, \`burst\`, \`many\` or
+  \`scale\`.
+- Growth (*10 services = 1*) is a ratio of processor time, and the only figure here that may be compared between machines.
+
 ### What was seen
 
 ${table(results)}
