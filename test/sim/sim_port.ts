@@ -44,6 +44,8 @@ export class SimPort {
   readonly rivalReportedMs = new Map<string, number>();
   advertised: Advertisement = { state: 'joining', claimsVersion: 0, claimsDigest: 0, held: [] };
   silent = false;
+  /** What was advertised before it fell silent. */
+  #before: Advertisement | null = null;
   #shutMs: number | null = null;
   #sequence = 0;
   #slice = 0;
@@ -94,6 +96,7 @@ export class SimPort {
 
   advertise(advertisement: Advertisement): void {
     const { state, claimsVersion } = this.advertised;
+    this.#before = null;
     this.advertised = advertisement;
     this.peers.setHeld(new Map(advertisement.held));
     if (advertisement.state === 'leaving') {
@@ -106,9 +109,17 @@ export class SimPort {
   /** The dead-man switch: says goodbye, and no more. */
   fallSilent(): void {
     if (!this.open) return;
+    this.#before = this.advertised;
     this.advertised = { ...this.advertised, state: 'leaving' };
     this.#burst();
     this.silent = true;
+  }
+
+  /** The table lives again: it goes on as what it was. */
+  speak(): void {
+    this.silent = false;
+    if (this.#before) this.advertised = this.#before;
+    this.#before = null;
   }
 
   send(body: Uint8Array): void {

@@ -2,8 +2,8 @@ import type { Schedule } from '../../src/claim/timing.js';
 import { MOVED_SCHEDULE } from '../../src/claim/timing.js';
 import { type Address, familyOf } from '../../src/net/address.js';
 import type { Advertisement, ResponderEvent, Table } from '../../src/responder/types.js';
-import type { ArpFrame, Frame } from './frames.js';
 import type { Timer } from './event_queue.js';
+import type { ArpFrame, Frame } from './frames.js';
 import type { Machine } from './machine.js';
 import { type Peer, reportOf } from './peer_table.js';
 import type { Random } from './random.js';
@@ -121,7 +121,7 @@ export class SimThread {
     this.#expired = false;
     this.#watchDeadline();
     for (const port of this.ports.values()) {
-      port.silent = false;
+      port.speak();
       if (port.peers.everTwoWay) this.#hold(port, 'table-expired');
       this.#refresh(port);
       port.beatSoon();
