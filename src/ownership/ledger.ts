@@ -139,7 +139,10 @@ export class Ledger {
       confirmed: this.records.fence !== null && this.#isConfirmed(address),
     });
     const wish = this.wanted.get(address);
-    const holder = this.records.holderOf(address);
+    const recorded = this.records.holderOf(address);
+    // Who may not own it any more gives it up by itself; within a fence its record says when.
+    const outdated = recorded !== null && !this.records.fence && wish?.nodes?.has(recorded.node) === false;
+    const holder = outdated ? null : recorded;
     if (verdict.type === 'lost') this.yield(address, verdict.why);
     else if (!wish) this.#drop(address, verdict, nowMs);
     else if (mine && holder && this.#stands(holder, address, mine.term)) {

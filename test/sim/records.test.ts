@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as faults from './faults.js';
-import { Scene } from './scene.js';
+import { Scene, serviceIps } from './scene.js';
 
 /** Sees that each address has one owner, and that all records say so. */
 function assertRecorded(scene: Scene): void {
@@ -69,6 +69,20 @@ describe('switches that pass no heartbeats', () => {
     scene.settle(6_000);
     scene.assertNothingMoved();
     assert.equal(scene.log.longestTwoMs, 0);
+  });
+
+  it('an address goes to a node that may own it, though the one that is recorded lives', () => {
+    const services = (...nodes: string[]) => [{ name: 'local', addresses: serviceIps(1), interfaces: null, nodes }];
+    const scene = new Scene({ api: true, services: services('n0') }, false);
+    faults.filterPeers(scene.world, scene.world.segments[0]!);
+    for (const node of scene.world.nodes) node.start();
+    scene.run(15_000);
+    assert.equal(scene.owner(scene.addresses[0]!).name, 'n0');
+    faults.configure(scene.world, { services: services('n1'), probing: 'fast' }, 100);
+    scene.run(1_000);
+    assert.equal(scene.owner(scene.addresses[0]!).name, 'n1');
+    scene.run(5_000);
+    assertRecorded(scene);
   });
 
   it('a node that dies is replaced when its session is over', () => {

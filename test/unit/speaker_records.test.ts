@@ -81,6 +81,17 @@ describe('a node that runs and is not heard', () => {
     }
   });
 
+  it('holds nothing that it may not own any more', () => {
+    const driver = started(sessions('host-b'), recorded('host-b', 3));
+    const local = (...nodes: string[]) => desired([{ ...service('web', [IPV4]), nodes }]);
+    driver.stepServed(local('host-b'));
+    driver.runUntil(driver.nowMs + 5_000);
+    assert.equal(owner(driver), 'host-b');
+    driver.stepServed(local('host-a'));
+    driver.runUntil(driver.nowMs + 1_000);
+    assert.deepEqual([owner(driver), driver.answers(IPV4)], ['host-a', ['eth0']]);
+  });
+
   it('has its share of what is new', () => {
     const driver = new Driver();
     driver.step(usable('eth0'));
