@@ -23,6 +23,8 @@ export interface WarningsInput {
   readonly failures: ReadonlyMap<string, string>;
   /** This node, if there is no Node of that name. */
   readonly unknownNode: string | null;
+  /** A sentence on service IPs outside the subnets of this node; null: there are none. */
+  readonly offLink: string | null;
 }
 
 export function clusterWarnings(input: WarningsInput): string[] {
@@ -48,6 +50,7 @@ export function clusterWarnings(input: WarningsInput): string[] {
       `there is no Node ${unknownNode} in the cluster, so this speaker announces nothing; --node-name is to be the name that kubectl get nodes shows`,
     );
   warnings.push(...problems.slice(0, MAX_SHOWN).map(problemText), ...unheard);
+  if (input.offLink !== null) warnings.push(input.offLink);
   const services = [...failures].slice(0, MAX_SERVICES);
   warnings.push(...services.map(([service, why]) => `${service} is announced by nobody: ${why}`));
   const more = failures.size - services.length;

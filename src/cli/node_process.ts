@@ -10,7 +10,7 @@ import { decode } from '../ownership/codec.js';
 import type { OwnershipRecord } from '../ownership/records.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
-import type { PeerHeard, ResponderEvent } from '../responder/types.js';
+import type { LinkInfo, PeerHeard, ResponderEvent } from '../responder/types.js';
 import { type Effect, Speaker, type SpeakerEvent } from '../speaker.js';
 import type { CommandHandlers } from '../status/commands.js';
 import type { Health, Status } from '../status/schema.js';
@@ -153,6 +153,10 @@ export class NodeProcess {
   /** Interfaces that can carry frames now. */
   get usable(): ReadonlySet<string> {
     return this.#links.usable;
+  }
+
+  get links(): readonly LinkInfo[] {
+    return this.#links.links;
   }
 
   /**

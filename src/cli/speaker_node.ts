@@ -17,6 +17,7 @@ import type { Effect } from '../speaker.js';
 import { ClusterPeers } from './cluster_peers.js';
 import { clusterWarnings, logProblems, otherModeText } from './cluster_warnings.js';
 import { NodeProcess } from './node_process.js';
+import { offLinkWarning } from './off_link.js';
 import { OwnershipReports } from './ownership_reports.js';
 import { ServiceReports } from './service_reports.js';
 import { drainedStateFile, type SpeakerSettings } from './speaker_settings.js';
@@ -285,6 +286,7 @@ export class SpeakerNode {
 
   #warnings(): string[] {
     const { node } = this.#options.settings;
+    const { speaker, links } = this.#process;
     return clusterWarnings({
       wish: this.#wish,
       source: this.#source.status,
@@ -296,6 +298,7 @@ export class SpeakerNode {
       unheard: this.#peers.unheard.map((node) => this.#peers.unheardText(node)),
       failures: this.#reports.failures,
       unknownNode: this.#source.status.synced && !this.#source.nodes.has(node) ? node : null,
+      offLink: offLinkWarning(speaker.desired, speaker.interfaces, links),
     });
   }
 

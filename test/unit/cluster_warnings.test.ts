@@ -27,6 +27,7 @@ function input(overrides: Partial<WarningsInput> = {}): WarningsInput {
     unheard: [],
     failures: new Map(),
     unknownNode: null,
+    offLink: null,
     ...overrides,
   };
 }
@@ -81,4 +82,10 @@ test('services that nobody announces are named, and a node that the cluster does
   assert.match(warnings[0]!, /^there is no Node host-a in the cluster/);
   assert.equal(warnings[1], 'default/web-0 is announced by nobody: no L2Advertisement');
   assert.deepEqual([warnings.length, warnings.at(-1)], [7, '2 more services are announced by nobody']);
+});
+
+test('service IPs outside the subnets of the node', () => {
+  assert.deepEqual(clusterWarnings(input({ offLink: '203.0.113.10 is in no subnet' })), [
+    '203.0.113.10 is in no subnet',
+  ]);
 });
