@@ -108,12 +108,11 @@ async function main(): Promise<void> {
     );
   if (parts.includes('burst') || parts.includes('many'))
     await onBed('many services', [], async (scene) => {
-      await burst(scene, note);
+      const first = await burst(scene, note);
       await created(scene, 'created200', times, note);
       if (!parts.includes('many')) return;
       say('1,000 services');
-      const thousand = await fill(scene, 200, 1000);
-      await writesOf(scene, thousand, note);
+      await writesOf(scene, [...first, ...(await fill(scene, 200, 1000))], note);
       say('2,000 services');
       await scene.arpeggio.settled(await fill(scene, 1000, 2000), 120_000);
       await created(scene, 'created2000', times, note);

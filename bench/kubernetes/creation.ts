@@ -45,8 +45,8 @@ export async function fill(scene: Scene, from: number, to: number): Promise<stri
   return Array.from({ length: to - from }, (_, index) => bulkAddress(from + index));
 }
 
-/** 200 services one after the other; then a minute of rest. */
-export async function burst(scene: Scene, note: Note): Promise<void> {
+/** 200 services one after the other; then a minute of rest. Resolves with their addresses. */
+export async function burst(scene: Scene, note: Note): Promise<string[]> {
   const addresses = Array.from({ length: 200 }, (_, index) => bulkAddress(index));
   const began = Date.now();
   const tookMs = await scene.answeredAfterMs(addresses, 50, async () => {
@@ -67,6 +67,7 @@ export async function burst(scene: Scene, note: Note): Promise<void> {
   note('restRequests', all / (REST_MS / 1000));
   note('restWrites', scene.requests(rest, end, 'speaker').writes / (REST_MS / 1000));
   note('restLeader', scene.requests(rest, end, 'controller').writes / (REST_MS / 1000));
+  return addresses;
 }
 
 /** Resident set of the largest speaker. */
