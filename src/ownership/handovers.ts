@@ -24,6 +24,8 @@ interface Pending {
 /** The planned moves that this node has begun on a segment: who was asked to take what. Pure. */
 export class Handovers {
   readonly #pending = new Map<Address, Pending>();
+  /** Pending no more, whose owner said nothing about them meanwhile. */
+  #ended: Address[] = [];
   #changed = false;
 
   successorOf(address: Address): string | null {
@@ -40,6 +42,13 @@ export class Handovers {
     const changed = this.#changed;
     this.#changed = false;
     return changed;
+  }
+
+  /** What went nowhere since the last call, or came to its end: where the owner is still the same, clients may have heard another last. */
+  takeEnded(): Address[] {
+    const ended = this.#ended;
+    this.#ended = [];
+    return ended;
   }
 
   start(address: Address, node: string, incarnation: string, nowMs: number): void {
@@ -66,6 +75,7 @@ export class Handovers {
   }
 
   end(address: Address): void {
+    if (this.isGoing(address)) this.#ended.push(address);
     if (this.#pending.delete(address)) this.#changed = true;
   }
 

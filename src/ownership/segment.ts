@@ -144,9 +144,12 @@ export class Segment {
   }
 
   setUsable(usable: boolean, nowMs: number): void {
-    const { fence } = this.#options.records;
-    // Others wait for the record to be released.
-    if (fence && this.#usable && !usable) this.#yieldAll('the interface cannot be used');
+    if (this.#usable && !usable) {
+      // Others wait for the record to be released.
+      if (this.#options.records.fence) this.#yieldAll('the interface cannot be used');
+      // Nobody hears us now: what others take meanwhile is theirs, and they have to hear so before they compare claims.
+      this.#ledger.touch(this.#ledger.replication.own.demote());
+    }
     this.#usable = usable;
     if (usable) this.#presence.opened(nowMs);
     this.#ledger.unowned.reopenAll();
@@ -327,6 +330,7 @@ export class Segment {
     if (this.#presence.present) this.#giving.giveAway(nowMs);
     ledger.touch(replication.confirm(nowMs));
     ledger.settle(nowMs);
+    for (const address of handovers.takeEnded()) this.#lastWord.contested(address);
     this.#giving.leaveWhenDone(nowMs, this.#presence.present);
     for (const message of [...handovers.takeMessages(nowMs), ...replication.takeMessages(nowMs)]) {
       ledger.act({ type: 'send', message });

@@ -49,7 +49,7 @@ export class Taking {
       else if (!this.#isAllowed(address)) {
         this.#asked.set(address, { from, untilMs: nowMs + REMEMBER_MS });
         later.push(address);
-      } else if (canTake(address)) this.#accept(address, from, nowMs);
+      } else if (canTake(address) && !this.#isAnothers(address, from)) this.#accept(address, from, nowMs);
       else declined.push(address);
     }
     for (const [type, list] of [
@@ -140,6 +140,13 @@ export class Taking {
     const node = ledger.members.byIncarnation(from)?.report.node;
     ledger.accepted.add(address, from, nowMs);
     ledger.acquire(address, 'handover', `handed over by ${node}`, nowMs);
+  }
+
+  /** Within a fence: recorded of a node that did not ask, as far as is known here. It would be yielded again at once. */
+  #isAnothers(address: Address, from: string): boolean {
+    const { ledger, records } = this.#options;
+    const holder = records.fence ? records.holderOf(address) : null;
+    return holder !== null && holder.node !== ledger.members.byIncarnation(from)?.report.node;
   }
 
   #isAllowed(address: Address): boolean {

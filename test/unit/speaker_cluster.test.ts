@@ -160,6 +160,18 @@ describe('one of two nodes', () => {
   });
 });
 
+describe('an owner whose link goes down', () => {
+  it('tells others first, when it is back, that its claims are not firm', () => {
+    const cluster = started(['host-a', 'host-b']);
+    const [address] = ownedBy(cluster, 'host-a') as [Address];
+    const { speaker, advertisement } = cluster.node('host-a');
+    assert.ok(speaker.ownerOf(address, 'eth0')?.firm);
+    cluster.step('host-a', { type: 'usable', interfaces: new Set() });
+    assert.equal(speaker.ownerOf(address, 'eth0')?.firm, false);
+    assert.notEqual(cluster.node('host-a').advertisement.claimsVersion, advertisement.claimsVersion);
+  });
+});
+
 describe('a planned move', () => {
   it('drains a node without a moment in which nobody answers', () => {
     const cluster = started();
@@ -222,9 +234,16 @@ describe('a planned move', () => {
     cluster.kill('host-b');
     cluster.step('host-a', { type: 'move', address, node: 'host-b' });
     assert.deepEqual(quiet(), ['eth0']);
+    const before = cluster.effects.length;
     cluster.run(500);
     assert.ok(cluster.answering(address).includes('host-a'));
     assert.deepEqual(quiet(), []);
+    const announced = cluster.effects
+      .slice(before)
+      .some(
+        ({ node, effect }) => node === 'host-a' && effect.type === 'announce' && effect.addresses.includes(address),
+      );
+    assert.ok(announced, 'clients may have heard another node last, while this one was quiet');
   });
 
   it('keeps what nobody else may own', () => {
