@@ -34,7 +34,9 @@ export function cut(world: World, nic: NodeNic, direction: 'deaf' | 'mute' | 'bo
  * with them; else all are.
  */
 export function partition(world: World, segment: Segment, away: ReadonlySet<string>): End {
-  const troubled = minority(segment, away);
+  // Where one follows another, each may have known most of the nodes at some time.
+  const isAnother = segment.nics.some(({ group }) => group !== 0);
+  const troubled = isAnother ? nodesOf(segment) : minority(segment, away);
   for (const nic of troubled) nic.trouble.begin();
   for (const nic of segment.nics) {
     const name = nic.isNode ? (nic as NodeNic).node.name : world.hosts.find((host) => host === nic)!.name;
@@ -50,9 +52,13 @@ export function partition(world: World, segment: Segment, away: ReadonlySet<stri
   });
 }
 
+function nodesOf(segment: Segment): NodeNic[] {
+  return segment.nics.filter((nic): nic is NodeNic => nic.isNode);
+}
+
 /** Those who cannot say that most of all are with them. */
 function minority(segment: Segment, away: ReadonlySet<string>): NodeNic[] {
-  const nodes = segment.nics.filter((nic): nic is NodeNic => nic.isNode && (nic as NodeNic).node.running);
+  const nodes = nodesOf(segment).filter(({ node }) => node.running);
   const far = nodes.filter(({ node }) => away.has(node.name));
   const near = nodes.filter(({ node }) => !away.has(node.name));
   if (near.length === far.length) return nodes;
@@ -105,11 +111,15 @@ export function move(world: World, at: SimNode, address: Address, to: SimNode): 
   at.process?.command({ type: 'move', address, node: to.name });
 }
 
-/** A configuration reaches each node at another time. */
+/** A configuration reaches each node at another time, and none after one that is newer. */
 export function configure(world: World, desired: DesiredState, spreadMs: number): void {
+  world.configurations += 1;
+  const number = world.configurations;
   for (const node of world.nodes) {
     world.queue.after(spreadMs * world.random.next(), () => {
+      if (node.configuration > number) return;
       for (const other of world.nodes) other.commandedMs = world.nowMs;
+      node.configuration = number;
       node.configure(desired);
     });
   }

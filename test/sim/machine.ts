@@ -35,9 +35,13 @@ export class Machine {
   }
 
   /** Runs after so long on this machine's clock; late if it stands still then. */
-  later(delayMs: number, run: () => void): Timer {
+  later(delayMs: number, run: () => void, timer: Timer = { cancelled: false }): Timer {
+    if (this.frozen) {
+      // What comes to a machine that stands still is noticed when it goes on, whatever its clock did meanwhile.
+      this.#waiting.push(() => this.later(delayMs, run, timer));
+      return timer;
+    }
     const dueMs = this.nowMs + delayMs;
-    const timer: Timer = { cancelled: false };
     const fire = (): void => {
       if (timer.cancelled || !this.powered) return;
       if (this.frozen) {

@@ -297,8 +297,9 @@ class Scenario {
   #makePeace(): void {
     this.#note('over: peace');
     for (const end of this.#ends) end();
+    // Who has not heard of it yet does now.
+    faults.configure(this.world, this.#desired, 0);
     for (const node of this.world.nodes) {
-      if (node.desired !== this.#desired) node.configure(this.#desired);
       if (!node.running || node.process?.leaving) this.#startLater(node, 10);
       node.stalledUntilMs = 0;
       node.watchStalledUntilMs = 0;

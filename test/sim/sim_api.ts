@@ -81,6 +81,8 @@ export class SimApiClient {
   readonly #known = new Map<Address, Stored>();
   readonly #owned = new Map<Address, number>();
   readonly #writing = new Set<Address>();
+  /** Of these, those to be written once more. */
+  readonly #again = new Set<Address>();
   readonly #stopWatching: () => void;
   #seen = 0;
   #live: string | null = null;
@@ -256,13 +258,23 @@ export class SimApiClient {
   }
 
   #writeLater(address: Address, afterMs: number): void {
-    if (this.#writing.has(address)) return;
+    if (this.#writing.has(address)) {
+      this.#again.add(address);
+      return;
+    }
     this.#writing.add(address);
     this.#options.later(afterMs + this.#delay(), () => {
       this.#writing.delete(address);
+      this.#again.delete(address);
       if (this.#options.takeover === 'fenced') this.#writeFenced(address);
       else this.#write(address);
     });
+  }
+
+  /** What was asked for meanwhile comes next. */
+  #written(address: Address): void {
+    this.#writing.delete(address);
+    if (this.#again.delete(address)) this.#writeLater(address, 0);
   }
 
   /** As src/records/ownership_records does: judged, asked about the session of who is recorded, written over what was judged. */
@@ -287,7 +299,7 @@ export class SimApiClient {
           done = api.write(next, known?.revision ?? 0);
         },
         (reached) => {
-          this.#writing.delete(address);
+          this.#written(address);
           if (!reached) this.#writeLater(address, RETRY_MS);
           else if (!done) {
             this.#read(address);
@@ -328,7 +340,7 @@ export class SimApiClient {
           write();
           return;
         }
-        this.#writing.delete(address);
+        this.#written(address);
         this.#judgeSessions();
         if (reached) this.#reconsider(address);
         else this.#writeLater(address, RETRY_MS);

@@ -47,6 +47,8 @@ export class SimNode {
   /** Addresses on `lo`: traffic that arrives for them is served. They outlive the process, not the power. */
   served: ReadonlySet<Address> = new Set();
   desired: DesiredState;
+  /** Its number among those of the world. */
+  configuration = 0;
   /** What its speaker was told last; null: nothing yet. */
   told: DesiredState | null = null;
   /** Until when JavaScript stands still. */

@@ -68,6 +68,8 @@ export class SimProcess {
   /** What the API server has to say takes its time. */
   #begin(): void {
     const { node } = this;
+    // A machine that stood still may be told of a change first.
+    if (this.#told !== null) return;
     const random = new Random(node.world.options.seed, `begin ${this.incarnation}`);
     if (!this.#api || random.chance(0.5)) {
       this.#configure();

@@ -46,6 +46,8 @@ export class World {
   /** Who answers for an address, by segment. */
   readonly answerers = new Map<Segment, Map<Address, Set<NodeNic>>>();
   readonly api: SimApi | null;
+  /** How many were drawn; the last one counts. */
+  configurations = 0;
   readonly #checkers: readonly Checker[];
   readonly #nodesByName: ReadonlyMap<string, SimNode>;
   #violation: Violation | null = null;
