@@ -10,32 +10,15 @@ import { Network } from '../../src/lab/netns.js';
 import { readStatus } from '../../src/lab/node_output.js';
 import { bulkLoad, sliceObject, storedNode, storedService, storedSlice } from './bulk_load.js';
 import { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
-import { applyDefinitions } from './harness/definitions.js';
+import { applyDefinitions, configurationOf, POOL_NAMESPACE } from './harness/definitions.js';
 import { DOOR_SERVER, Doors } from '../../src/lab/kubernetes/doors.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const NAMESPACE = 'metallb-system';
 const NODES = 100;
 const SPEAKER = 'node-1';
 const READY_TIMEOUT_MS = 120_000;
 /** Between two writes of the endpoints of one service. */
 const FLAP_PAUSE_MS = 10;
-
-const CONFIGURATION = `
-apiVersion: v1
-kind: Namespace
-metadata: { name: ${NAMESPACE} }
----
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: { name: lab, namespace: ${NAMESPACE} }
-spec: { addresses: [198.18.0.0/15] }
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: { name: all, namespace: ${NAMESPACE} }
-spec: {}
-`;
 
 const serviceName = (index: number) => `service-${index}`;
 const nodeName = (index: number) => `node-${index % NODES}`;
@@ -77,7 +60,7 @@ export class ScaleBed {
       const bed = new ScaleBed(control, network, doors);
       await doors.add(SPEAKER, network.host(SPEAKER).namespace);
       await applyDefinitions(control.api);
-      await control.api.applyYaml(CONFIGURATION);
+      await control.api.applyYaml(configurationOf('198.18.0.0/15'));
       await bulkLoad(
         control.etcdUrl,
         Array.from({ length: NODES }, (_, index) => storedNode(nodeName(index))),
@@ -162,7 +145,7 @@ export class LoneSpeaker {
   constructor(network: Network, kubeconfig: string, directory: string, nodeArgs: readonly string[]) {
     const stateDir = join(network.directory, directory);
     this.#socket = join(network.directory, `${directory}.sock`);
-    const flags = { 'node-name': SPEAKER, namespace: NAMESPACE, kubeconfig, 'state-dir': stateDir };
+    const flags = { 'node-name': SPEAKER, namespace: POOL_NAMESPACE, kubeconfig, 'state-dir': stateDir };
     const args = Object.entries({ ...flags, socket: this.#socket }).flatMap(([name, value]) => [`--${name}`, value]);
     // Coverage takes memory and time of its own.
     const argv = ['env', '-u', 'NODE_V8_COVERAGE', process.execPath, ...nodeArgs, CLI, 'speaker', ...args];

@@ -10,31 +10,14 @@ import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes_source
 import type { SourceUpdate } from '../../src/sources/kubernetes/types.js';
 import { logOf } from '../unit/shell_sample.js';
 import { withControlPlane } from './harness/control_plane.js';
-import { applyDefinitions } from './harness/definitions.js';
+import { applyDefinitions, configurationOf, POOL_NAMESPACE } from './harness/definitions.js';
 
-const NAMESPACE = 'metallb-system';
 const SERVICES = '/api/v1/namespaces/default/services';
 const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 
-const OBJECTS = `
-apiVersion: v1
-kind: Namespace
-metadata: { name: ${NAMESPACE} }
----
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: { name: lab, namespace: ${NAMESPACE} }
-spec: { addresses: [192.0.2.0/24] }
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: { name: all, namespace: ${NAMESPACE} }
-spec: {}
-`;
-
 async function prepare(api: LabApi): Promise<void> {
   await applyDefinitions(api);
-  await api.applyYaml(OBJECTS);
+  await api.applyYaml(configurationOf('192.0.2.0/24'));
   for (const name of ['node-a', 'node-b']) await api.create('/api/v1/nodes', { metadata: { name } });
   for (const name of ['node-a', 'node-b']) await setReady(api, name, true);
 }
@@ -86,7 +69,7 @@ async function withSource(
   const source = new KubernetesSource({
     api,
     log,
-    namespace: NAMESPACE,
+    namespace: POOL_NAMESPACE,
     lbClass: null,
     ignoreExcludeLB: false,
     drainOnCordon: true,
@@ -157,7 +140,7 @@ test('a cluster as the speaker is told of it', async (t) => {
 
       // A wrong pool is told, and changes nothing.
       const other = { metadata: { name: 'other' }, spec: { addresses: ['192.0.2.7-192.0.2.9'] } };
-      const pools = `/apis/metallb.io/v1beta1/namespaces/${NAMESPACE}/ipaddresspools`;
+      const pools = `/apis/metallb.io/v1beta1/namespaces/${POOL_NAMESPACE}/ipaddresspools`;
       await api.create(pools, { apiVersion: 'metallb.io/v1beta1', kind: 'IPAddressPool', ...other });
       await until('the overlap', () => problems.some((found) => found.some(({ reason }) => reason === 'overlap')));
       assert.equal(source.status.configuration, 'last-good');

@@ -22,3 +22,22 @@ export function withoutRules(schema: ApiObject): ApiObject {
   const kept = Object.entries(schema).filter(([key]) => !ours.test(key));
   return Object.fromEntries(kept.map(([key, value]) => [key, withoutRules(value)]));
 }
+
+export const POOL_NAMESPACE = 'metallb-system';
+
+/** A pool that everybody announces, in YAML. */
+export const configurationOf = (addresses: string): string => `
+apiVersion: v1
+kind: Namespace
+metadata: { name: ${POOL_NAMESPACE} }
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: { name: lab, namespace: ${POOL_NAMESPACE} }
+spec: { addresses: [${addresses}] }
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: { name: all, namespace: ${POOL_NAMESPACE} }
+spec: {}
+`;
