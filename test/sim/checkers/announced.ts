@@ -29,6 +29,10 @@ export const announced: CheckerFactory = (world): Checker => {
   const someoneHangs = ({ segment }: NodeNic): boolean =>
     segment.nics.some((other) => other.isNode && (other as NodeNic).node.trouble.active > 0);
 
+  /** While not all know the same an address may go to and fro, and who gives it away says nothing. */
+  const areToldApart = ({ node }: NodeNic): boolean =>
+    world.nodes.some(({ configuration }) => configuration !== node.configuration);
+
   const owe = (nic: NodeNic, address: Address, why: string): void => {
     const sinceMs = world.nowMs;
     const boundMs = BOUND_MS[familyOf(address)];
@@ -36,7 +40,7 @@ export const announced: CheckerFactory = (world): Checker => {
       const answerers = world.answerersOf(nic.segment, address);
       if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
       if ((announcedMs.get(nic, address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
-        if (someoneHangs(nic)) {
+        if (someoneHangs(nic) || areToldApart(nic)) {
           world.queue.after(boundMs, look);
           return;
         }
