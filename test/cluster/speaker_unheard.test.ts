@@ -43,10 +43,13 @@ test('heartbeats that no switch passes', async (t) => {
       40_000,
     );
     assert.deepEqual(await arpeggio.settled(addresses), first);
-    const events = await bed.api.list('/api/v1/namespaces/default/events', {
-      fieldSelector: 'reason=HeartbeatsMissing',
+    // Events are written a moment later.
+    await bed.api.eventually('an event on the Node says it', async () => {
+      const events = await bed.api.list('/api/v1/namespaces/default/events', {
+        fieldSelector: 'reason=HeartbeatsMissing',
+      });
+      return events.some(({ involvedObject }) => involvedObject.kind === 'Node' && involvedObject.name === 'node-a');
     });
-    assert.ok(events.some(({ involvedObject }) => involvedObject.kind === 'Node' && involvedObject.name === 'node-a'));
 
     // Its session ends, and one node of the others takes each address.
     await arpeggio.speaker('node-a').stop('SIGKILL');
