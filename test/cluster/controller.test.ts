@@ -264,6 +264,9 @@ test('what MetalLB has assigned stays as it is, and events and states tell the r
         });
         return events.map(({ reason }) => reason).sort();
       };
+      // Events are written a moment later.
+      await control.api.eventually('events tell it', async () => (await reasons('hidden')).length === 2);
+      await control.api.eventually('events tell it', async () => (await reasons('old')).length === 2);
       assert.deepEqual(await reasons('old'), ['Deprecated', 'IPAllocated']);
       assert.deepEqual(await reasons('refused'), ['AllocationFailed']);
       assert.deepEqual(await reasons('hidden'), ['IPAllocated', 'NotAdvertised']);
