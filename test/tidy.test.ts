@@ -68,8 +68,8 @@ const COMMON = new Set(['net', 'errors', 'log', 'clock', 'version']);
 const EXTRA: Record<string, readonly string[]> = {
   // The core is put together here.
   speaker: ['desired', 'claim', 'table', 'placement', 'ownership', 'membership'],
-  // Claims are judged by who is there, and fall to whom placement names.
-  ownership: ['membership', 'placement'],
+  // Claims are judged by who is there, and fall to whom placement names; a fence waits for the end of a table.
+  ownership: ['membership', 'placement', 'table'],
   // The file source is the shell around the parser of its format.
   'sources/file': ['config'],
   // Selectors and ranges of addresses are read in one place.

@@ -2,6 +2,7 @@
 import type { ReflectorStatus } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import type { ConfigurationProblem } from '../metallb/types.js';
+import type { Takeover } from '../ownership/fence.js';
 import type { SourceStatus } from '../sources/kubernetes/types.js';
 
 const MAX_SHOWN = 20;
@@ -14,7 +15,7 @@ export interface WarningsInput {
   readonly problems: readonly ConfigurationProblem[];
   readonly records: ReflectorStatus;
   readonly pendingRecords: number;
-  readonly takeover: 'fast' | 'fenced';
+  readonly takeover: Takeover;
   /** Nodes whose speakers take over in the other way. */
   readonly otherMode: readonly string[];
   /** Sentences on nodes whose heartbeats do not arrive. */
@@ -59,7 +60,7 @@ export function clusterWarnings(input: WarningsInput): string[] {
 }
 
 /** Fenced keeps its promise only where all do. */
-export function otherModeText(takeover: 'fast' | 'fenced', others: readonly string[]): string {
+export function otherModeText(takeover: Takeover, others: readonly string[]): string {
   const other = takeover === 'fast' ? 'fenced' : 'fast';
   return `this speaker runs with --takeover ${takeover}, those of ${others.join(', ')} with ${other}: two nodes may announce one address; give all the same`;
 }

@@ -3,13 +3,11 @@ import { encode } from '../ownership/codec.js';
 import type { Responder } from '../responder/responder.js';
 import type { Advertisement } from '../responder/types.js';
 import type { Effect } from '../speaker.js';
+import { TABLE_LIFETIME_MS } from '../table/lifetime.js';
 import { logChanges } from './change_log.js';
 import type { Announced, Moved, MoveRecord } from './move_record.js';
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
-
-/** The dead-man switch: a control plane that stands still this long stops answering for its node. */
-const TABLE_LIFETIME_MS = 5_000;
 
 export interface EffectRunnerOptions {
   readonly responder: Pick<Responder, 'publish' | 'renew' | 'probe' | 'announce' | 'advertise' | 'send'>;

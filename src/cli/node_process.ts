@@ -7,6 +7,7 @@ import { monotonicMs, WallTime } from '../clock.js';
 import type { DesiredService, DesiredState } from '../desired/desired.js';
 import type { Logger } from '../log.js';
 import { decode } from '../ownership/codec.js';
+import type { Takeover } from '../ownership/fence.js';
 import type { OwnershipRecord } from '../ownership/records.js';
 import { listLinks } from '../responder/addon.js';
 import { Responder } from '../responder/responder.js';
@@ -40,7 +41,7 @@ export interface NodeProcessOptions {
   /** What `serve: loopback` has changed; beside it, whether the node is drained. */
   readonly stateFile: string;
   /** Default: fast. */
-  readonly takeover?: 'fast' | 'fenced';
+  readonly takeover?: Takeover;
   readonly log: Logger;
   /** What the source has to say, such as the mistakes of a refused configuration: for the status. */
   readonly warnings: () => readonly string[];

@@ -2,6 +2,7 @@
 import type { Announcement, RefusalCode } from '../eligibility/types.js';
 import type { ObjectKey, Service } from '../kubernetes/types.js';
 import { type Address, AddressError, parseAddress } from '../net/address.js';
+import type { AnnouncedDetails } from '../records/service_l2_statuses.js';
 import type { Effect } from '../speaker.js';
 import type { SpeakerView } from './status_report.js';
 
@@ -40,13 +41,6 @@ function some(names: readonly string[]): string {
   return `${names.slice(0, MAX_NAMED).join(', ')}${more}`;
 }
 
-/** What is told beside the interfaces. */
-interface Details {
-  readonly addresses: readonly string[];
-  readonly since: string;
-  readonly reason: string;
-}
-
 export interface ServiceReportsOptions {
   readonly node: string;
   readonly speaker: Pick<SpeakerView, 'claims' | 'desired' | 'ownerOf'>;
@@ -58,7 +52,7 @@ export interface ServiceReportsOptions {
     /** Whether it is known what an earlier process left, or that it cannot be known. */
     readonly isRead: boolean;
     isRecorded(service: ObjectKey): boolean;
-    announced(service: ObjectKey, interfaces: readonly string[] | null, details?: Details): void;
+    announced(service: ObjectKey, interfaces: readonly string[] | null, details?: AnnouncedDetails): void;
   };
   readonly event: (service: Service, type: 'Normal' | 'Warning', reason: string, message: string) => void;
   /** A monotonic time as ISO 8601. */
@@ -166,7 +160,7 @@ export class ServiceReports {
   }
 
   /** null: this node answers for none of its addresses. */
-  #announcedOf({ ingress }: Service): (Details & { readonly interfaces: readonly string[] }) | null {
+  #announcedOf({ ingress }: Service): (AnnouncedDetails & { readonly interfaces: readonly string[] }) | null {
     const { speaker, usable, node, iso } = this.#options;
     const open = usable();
     const interfaces = new Set<string>();

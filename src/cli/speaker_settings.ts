@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MAX_INTERFACES } from '../config/interfaces.js';
 import type { Probing } from '../desired/desired.js';
 import type { LogLevel } from '../log.js';
+import type { Takeover } from '../ownership/fence.js';
 import { type ListenAddress, parseListenAddress } from '../status/listen_address.js';
 import { DEFAULT_STATUS_SOCKET } from '../status/paths.js';
 import { invalid, logLevel, text, yesNo } from './cluster_flags.js';
@@ -34,7 +35,7 @@ export interface SpeakerSettings {
   readonly lbClass: string | null;
   readonly ignoreExcludeLB: boolean;
   readonly drainOnCordon: boolean;
-  readonly takeover: 'fast' | 'fenced';
+  readonly takeover: Takeover;
   readonly probing: Probing;
   /** null: every eligible Ethernet interface. */
   readonly interfaces: readonly string[] | null;

@@ -1,4 +1,8 @@
 import type { Address } from '../net/address.js';
+import { TABLE_LIFETIME_MS } from '../table/lifetime.js';
+
+/** Whether an address is answered before its record is written, or after. */
+export type Takeover = 'fast' | 'fenced';
 
 /** A node may be unheard for so long before it counts as not heard: a restart, a port that flaps. */
 const GRACE_MS = 3_000;
@@ -6,7 +10,7 @@ const GRACE_MS = 3_000;
  * What a node answers, whose session has lapsed, is taken after it was not heard for so long: the grace above, the life of its table,
  * for its control plane may hang, and a second for what either takes to find out.
  */
-const SILENT_MS = GRACE_MS + 5_000 + 1_000;
+const SILENT_MS = GRACE_MS + TABLE_LIFETIME_MS + 1_000;
 /** Looked at more often than that; who did not was standing still, and what it knew is old. */
 const LOOK_MS = 1_000;
 const STOOD_STILL_MS = 1_500;
@@ -31,12 +35,6 @@ export interface FenceView {
   /** Nodes that records name. */
   readonly holders: Iterable<string>;
   readonly heard: (node: string) => Heard;
-}
-
-/** What has changed at a {@link Fence.look}. */
-export interface FenceNews {
-  /** Nodes of which more, or less, is free than before. */
-  readonly nodes: readonly string[];
 }
 
 /**
@@ -101,8 +99,11 @@ export class Fence {
     return this.#sinceMs === null || this.#allHeard ? Number.POSITIVE_INFINITY : this.#untilMs;
   }
 
-  /** What has become of this node's right to answer, and of that of others. */
-  look(nowMs: number, { live, ended, holders, heard }: FenceView): FenceNews {
+  /**
+   * What has become of this node's right to answer, and of that of others.
+   * @returns nodes of which more, or less, is free than before
+   */
+  look(nowMs: number, { live, ended, holders, heard }: FenceView): readonly string[] {
     const pauseMs = nowMs - this.#lookedMs;
     const earliestMs = Number.isFinite(pauseMs) ? this.#lookedMs : nowMs;
     this.#lookedMs = nowMs;
@@ -132,7 +133,7 @@ export class Fence {
       this.#sinceMs = null;
       this.#confirmed.clear();
     }
-    return { nodes: changed };
+    return changed;
   }
 
   nextMs(): number {

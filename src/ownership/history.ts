@@ -5,8 +5,11 @@ export class History {
   readonly #terms = new Map<Address, number>();
   readonly #owners = new Map<Address, string>();
   readonly #reasons = new Map<Address, string>();
-  /** Given up by all: a foreign host may use them meanwhile. */
-  readonly #released = new Set<Address>();
+  /**
+   * Given up by all: a foreign host may use them meanwhile. With the node that may still answer, where nobody has heard from it
+   * that it does not.
+   */
+  readonly #released = new Map<Address, string | null>();
 
   /** The highest term ever seen; 0: nobody ever had it. */
   term(address: Address): number {
@@ -40,8 +43,14 @@ export class History {
     this.#released.delete(address);
   }
 
-  released(address: Address): void {
-    this.#released.add(address);
+  /** @param suspect the node that is not heard, and had it last */
+  released(address: Address, suspect: string | null = null): void {
+    this.#released.set(address, suspect);
+  }
+
+  /** The node that had it last without being heard; null: there is none. */
+  suspectOf(address: Address): string | null {
+    return this.#released.get(address) ?? null;
   }
 
   /** Nobody in the cluster has it, or had it of late: it has to be probed. */

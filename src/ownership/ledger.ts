@@ -152,7 +152,7 @@ export class Ledger {
       unowned.delete(address);
       this.#setOwner(address, { ...holder, firm: false }, `recorded as owned by ${holder.node}`, nowMs);
       // When its session is over it may still answer, unheard as it is: then the address is probed. Within a fence it does not.
-      if (!this.records.fence) history.released(address);
+      if (!this.records.fence) history.released(address, holder.node);
     } else if (mine) {
       this.#setOwner(address, { node, term: mine.term, firm: mine.firm }, '', nowMs);
       if (this.records.fence) this.#checkRecord(address);
@@ -161,6 +161,7 @@ export class Ledger {
       const why = history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;
       this.#setOwner(address, verdict.claim, why, nowMs);
     } else {
+      this.#clear(address);
       this.#setOwner(address, null, 'nobody claims it', nowMs);
       // What no node at all may own waits for nobody: thousands may, whose services have no endpoints.
       if (wish.nodes?.size === 0) unowned.delete(address);
@@ -169,6 +170,12 @@ export class Ledger {
         this.placeDue = true;
       }
     }
+  }
+
+  /** Who is heard, and does not claim the address, does not answer: there is nothing to probe, and all nodes place it alike. */
+  #clear(address: Address): void {
+    const suspect = this.history.suspectOf(address);
+    if (suspect !== null && this.members.isTwoWay(suspect)) this.history.owned(address);
   }
 
   #isConfirmed(address: Address): boolean {

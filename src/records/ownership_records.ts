@@ -5,10 +5,10 @@ import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import type { Api, Lease } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import type { Address } from '../net/address.js';
+import type { OwnershipRecord } from '../ownership/records.js';
 import { ADDRESS_ANNOTATION, OWNER, ownerLeaseName, RECORD_LABEL } from './names.js';
-import { isOlder } from './resource_version.js';
 import { fencedTermToWrite, type Owning, termToWrite } from './record_rules.js';
-import type { OwnershipRecord } from './types.js';
+import { isOlder } from './resource_version.js';
 import { WriteQueue } from './write_queue.js';
 
 /** What `--takeover fenced` needs: the record comes first, and is let go when nothing is answered any more. */

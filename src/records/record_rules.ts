@@ -1,4 +1,4 @@
-import type { OwnershipRecord } from './types.js';
+import type { OwnershipRecord } from '../ownership/records.js';
 
 /** What this node wants recorded of itself. */
 export interface Owning {

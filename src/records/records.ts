@@ -7,11 +7,12 @@ import { Reflector } from '../kubernetes/reflector.js';
 import type { Changes, Lease, ReflectorStatus } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
 import { type Address, AddressError, parseAddress } from '../net/address.js';
+import type { Takeover } from '../ownership/fence.js';
+import type { OwnershipRecord } from '../ownership/records.js';
 import { ADDRESS_ANNOTATION, NODE_ANNOTATION, OWNER, RECORD_LABEL, SESSION, sessionLeaseName } from './names.js';
 import { type Fenced, OwnershipRecords } from './ownership_records.js';
-import { Session, type Takeover } from './session.js';
+import { Session } from './session.js';
 import { SessionWatch } from './session_watch.js';
-import type { OwnershipRecord } from './types.js';
 
 /** Sessions are looked at as often: whether the watch is connected is not told otherwise. */
 const LOOK_MS = 1_000;

@@ -5,9 +5,8 @@ import { microTime } from '../kubernetes/micro_time.js';
 import { inNamespace, PATHS, projectLease } from '../kubernetes/projections.js';
 import type { Api } from '../kubernetes/types.js';
 import type { Logger } from '../log.js';
+import type { Takeover } from '../ownership/fence.js';
 import { NODE_ANNOTATION, RECORD_LABEL, SESSION, sessionLeaseName, TAKEOVER_ANNOTATION } from './names.js';
-
-export type Takeover = 'fast' | 'fenced';
 
 /** How a session is kept. */
 export interface SessionTimes {

@@ -1,6 +1,6 @@
 import type { Lease } from '../kubernetes/types.js';
+import type { Takeover } from '../ownership/fence.js';
 import { TAKEOVER_ANNOTATION } from './names.js';
-import type { Takeover } from './session.js';
 
 interface Session {
   renewTime: string | null;

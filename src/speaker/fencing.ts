@@ -17,7 +17,7 @@ export class Fencing {
     const { fence, records } = this;
     const { live, ended } = records;
     const heard = (node: string) => this.#heard(node);
-    const { nodes } = fence.look(nowMs, { live, ended, holders: records.holders(), heard });
+    const nodes = fence.look(nowMs, { live, ended, holders: records.holders(), heard });
     for (const segment of this.segments.values()) {
       if (!fence.mayTake) segment.lapsed(!fence.mayAnswer);
       if (nodes.length > 0) segment.placeAnew();

@@ -1,3 +1,5 @@
+import type { Takeover } from '../ownership/fence.js';
+
 export interface SpeakerOptions {
   /** Name of this node. */
   readonly node: string;
@@ -9,5 +11,5 @@ export interface SpeakerOptions {
   /** Whether something else, such as kube-proxy, takes the traffic to every service IP: there are no `serve` effects. Default: false. */
   readonly servedElsewhere?: boolean;
   /** fenced: nothing is answered before its record says that it is this node's. Default: fast. */
-  readonly takeover?: 'fast' | 'fenced';
+  readonly takeover?: Takeover;
 }

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NodeStatus } from '../../src/lab/arpeggio_node.js';
+import type { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
+import { DOOR_SERVER } from '../../src/lab/kubernetes/doors.js';
+import { buildOn, type Foundation, takeDown } from '../../src/lab/kubernetes/foundation.js';
 import type { NetProcess } from '../../src/lab/net_process.js';
-import { Network } from '../../src/lab/netns.js';
+import type { Network } from '../../src/lab/netns.js';
 import { readStatus } from '../../src/lab/node_output.js';
 import { bulkLoad, sliceObject, storedNode, storedService, storedSlice } from './bulk_load.js';
-import { ControlPlane } from '../../src/lab/kubernetes/control_plane.js';
 import { applyDefinitions, configurationOf, POOL_NAMESPACE } from './harness/definitions.js';
-import { DOOR_SERVER, Doors } from '../../src/lab/kubernetes/doors.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const NODES = 100;
@@ -40,24 +41,16 @@ export class ScaleBed {
   #services = 0;
   #speakers = 0;
 
-  private constructor(
-    readonly control: ControlPlane,
-    private readonly network: Network,
-    private readonly doors: Doors,
-  ) {}
+  private constructor(private readonly foundation: Foundation) {}
 
   /** @param program the control plane */
-  static async create(program: string): Promise<ScaleBed> {
-    const network = await Network.create({
+  static create(program: string): Promise<ScaleBed> {
+    const spec = {
       switches: [{ name: 'switch' }],
       hosts: [{ name: SPEAKER, interfaces: [{ switch: 'switch', addresses: ['198.18.255.1/15'] }] }],
-    });
-    let control: ControlPlane | null = null;
-    let doors: Doors | null = null;
-    try {
-      control = await ControlPlane.start(program);
-      doors = new Doors(program, control.address);
-      const bed = new ScaleBed(control, network, doors);
+    };
+    return buildOn(program, spec, {}, async (foundation) => {
+      const { network, control, doors } = foundation;
       await doors.add(SPEAKER, network.host(SPEAKER).namespace);
       await applyDefinitions(control.api);
       await control.api.applyYaml(configurationOf('198.18.0.0/15'));
@@ -65,13 +58,12 @@ export class ScaleBed {
         control.etcdUrl,
         Array.from({ length: NODES }, (_, index) => storedNode(nodeName(index))),
       );
-      return bed;
-    } catch (error) {
-      doors?.close();
-      network.close();
-      await control?.stop();
-      throw error;
-    }
+      return new ScaleBed(foundation);
+    });
+  }
+
+  get control(): ControlPlane {
+    return this.foundation.control;
   }
 
   /** How many services there are. */
@@ -100,7 +92,7 @@ export class ScaleBed {
   start(nodeArgs: readonly string[] = []): LoneSpeaker {
     this.#speakers += 1;
     const kubeconfig = this.control.kubeconfig('admin', DOOR_SERVER);
-    return new LoneSpeaker(this.network, kubeconfig, `speaker-${this.#speakers}`, nodeArgs);
+    return new LoneSpeaker(this.foundation.network, kubeconfig, `speaker-${this.#speakers}`, nodeArgs);
   }
 
   /** Where the endpoints of a service are: on its own node, and on others, or nowhere. */
@@ -128,10 +120,8 @@ export class ScaleBed {
     }
   }
 
-  async close(): Promise<void> {
-    this.doors.close();
-    this.network.close();
-    await this.control.stop();
+  close(): Promise<void> {
+    return takeDown(this.foundation);
   }
 }
 

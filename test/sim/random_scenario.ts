@@ -1,5 +1,6 @@
 import type { DesiredService, DesiredState } from '../../src/desired/desired.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
+import type { Takeover } from '../../src/ownership/fence.js';
 import type { CheckerFactory } from './checker.js';
 import { ALL_CHECKERS, FENCED_CHECKERS } from './checkers/index.js';
 import { type CoreFactory, productionCore } from './core.js';
@@ -17,7 +18,7 @@ export interface ScenarioOptions {
   /** How long faults go on. */
   readonly minutes?: number | undefined;
   /** Default: fast. Fenced ones have one segment and an API server. */
-  readonly takeover?: 'fast' | 'fenced' | undefined;
+  readonly takeover?: Takeover | undefined;
   readonly trustsWatch?: boolean | undefined;
   readonly makeCore?: CoreFactory | undefined;
   readonly checkers?: readonly CheckerFactory[] | undefined;

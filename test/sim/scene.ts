@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DesiredService, DesiredState } from '../../src/desired/desired.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
+import type { Takeover } from '../../src/ownership/fence.js';
 import { ALL_CHECKERS, FENCED_CHECKERS } from './checkers/index.js';
 import { type CoreFactory, productionCore } from './core.js';
 import { OwnerLog } from './owner_log.js';
@@ -23,7 +24,7 @@ export interface SceneOptions {
   /** With an API server. */
   readonly api?: boolean;
   /** Of all nodes; fenced ones have an API server, and other checkers. Default: fast. */
-  readonly takeover?: 'fast' | 'fenced';
+  readonly takeover?: Takeover;
 }
 
 const WARM_UP_MS = 8_000;

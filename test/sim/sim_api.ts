@@ -2,10 +2,11 @@
 import { OwnershipReports } from '../../src/cli/ownership_reports.js';
 import type { Lease } from '../../src/kubernetes/types.js';
 import type { Address } from '../../src/net/address.js';
+import type { Takeover } from '../../src/ownership/fence.js';
 import type { OwnershipRecord } from '../../src/ownership/records.js';
 import { TAKEOVER_ANNOTATION } from '../../src/records/names.js';
 import { fencedTermToWrite, termToWrite } from '../../src/records/record_rules.js';
-import { SESSION_MARGIN_MS, SESSION_TIMES, type Takeover } from '../../src/records/session.js';
+import { SESSION_MARGIN_MS, SESSION_TIMES } from '../../src/records/session.js';
 import { SessionWatch } from '../../src/records/session_watch.js';
 import type { Core, Effect, SpeakerEvent } from './core.js';
 import type { SimNode } from './sim_node.js';

@@ -2,6 +2,7 @@ import type { Schedule } from '../../src/claim/timing.js';
 import { MOVED_SCHEDULE } from '../../src/claim/timing.js';
 import { type Address, familyOf } from '../../src/net/address.js';
 import type { Advertisement, ResponderEvent, Table } from '../../src/responder/types.js';
+import { TABLE_LIFETIME_MS } from '../../src/table/lifetime.js';
 import type { Timer } from './event_queue.js';
 import type { ArpFrame, Frame } from './frames.js';
 import type { Machine } from './machine.js';
@@ -10,7 +11,6 @@ import type { Random } from './random.js';
 import type { Nic } from './segment.js';
 import { type Identity, SimPort } from './sim_port.js';
 
-const TABLE_LIFETIME_MS = 5_000;
 const RIVAL_REPORT_MS = 200;
 const CONFIRM_RETRIES_MS = [0, 50, 200, 1_000];
 /** A large burst goes out in slices, about 10,000 frames in 40 ms. */

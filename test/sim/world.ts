@@ -1,5 +1,6 @@
 import type { DesiredState } from '../../src/desired/desired.js';
 import { type Address, parseAddress } from '../../src/net/address.js';
+import type { Takeover } from '../../src/ownership/fence.js';
 import type { PeerMessage } from '../../src/ownership/message.js';
 import type { Table } from '../../src/responder/types.js';
 import { type Checker, type CheckerFactory, Violation } from './checker.js';
@@ -25,7 +26,7 @@ export interface WorldOptions {
   /** With an API server that keeps records and sessions. */
   readonly api?: boolean | undefined;
   /** Default: fast. */
-  readonly takeover?: 'fast' | 'fenced' | undefined;
+  readonly takeover?: Takeover | undefined;
   /** A planted bug: nobody asks the API server whether a session is over before its records are written over. */
   readonly trustsWatch?: boolean | undefined;
   readonly checkers: readonly CheckerFactory[];

@@ -21,7 +21,7 @@ function web(ips: readonly string[] = ADDRESSES) {
   state.applyServices(services(rawService('web', { ips, policy: 'Local' })));
   const tell = (family: 'IPv4' | 'IPv6', on: readonly string[]): readonly string[] | null => {
     state.applyEndpointSlices(slices(rawSlice('web', on, { suffix: family.toLowerCase(), family })));
-    state.settle();
+    state.settle(0);
     return state.announcements.get('default/web')?.desired?.nodes ?? null;
   };
   return { state, tell };
@@ -52,7 +52,7 @@ test('where no node has both, or none that may announce, each with any may', () 
     nodes(rawNode('node-a', { labels: { zone: 'far' } }), rawNode('node-b', { labels: { zone: 'near' } })),
   );
   state.applyAdvertisements(resources(rawAdvertisement('all', { nodeSelectors: [{ matchLabels: { zone: 'near' } }] })));
-  state.settle();
+  state.settle(0);
   assert.deepEqual(state.announcements.get('default/web')?.desired?.nodes, ['node-b'], 'node-a may not');
 });
 

@@ -19,7 +19,7 @@ class Sample {
   look(nowMs: number): readonly string[] {
     const { live, ended, heard } = this;
     const view = { live: new Set(live), ended: new Set(ended), holders: ['host-b'], heard: () => heard };
-    return this.fence.look(nowMs, view).nodes;
+    return this.fence.look(nowMs, view);
   }
 }
 

@@ -23,12 +23,12 @@ const ALL = ['node-a', 'node-b', 'node-c'];
 function settled(names: readonly string[], sample: ServiceSample = {}, state: ClusterState = clusterState()) {
   state.applyServices(services(...names.map((name) => rawService(name, sample))));
   state.applyEndpointSlices(slices(...names.map((name) => rawSlice(name, ['node-a', 'node-b']))));
-  state.settle();
+  state.settle(0);
   return state;
 }
 
 function updatesOf(state: ClusterState) {
-  return state.settle().updates;
+  return state.settle(0).updates;
 }
 
 test('the first update is complete: services by name, probing, last resort', () => {
@@ -69,7 +69,7 @@ test('only services of type LoadBalancer, of our class, with an address', () => 
       rawService('inner', { lbClass: 'example.org/l2', type: 'ClusterIP' }),
     ),
   );
-  state.settle();
+  state.settle(0);
   assert.deepEqual([...state.services.keys()], ['default/ours']);
   const plain = settled(['web', 'api']);
   assert.deepEqual([...plain.services.keys()], ['default/web', 'default/api']);
@@ -218,7 +218,7 @@ test('a wrong configuration is told, and the last good one stays in force', () =
   const state = settled(['web']);
   assert.equal(state.configurationInForce, 'current');
   state.applyPools(resources(rawPool('other', ['192.0.2.128-192.0.2.130'])));
-  const { updates, problems } = state.settle();
+  const { updates, problems } = state.settle(0);
   assert.deepEqual(updates, []);
   assert.ok(problems?.some(({ reason, severity }) => reason === 'overlap' && severity === 'error'));
   assert.equal(state.configurationInForce, 'last-good');
@@ -226,9 +226,9 @@ test('a wrong configuration is told, and the last good one stays in force', () =
   state.applyServices(services(rawService('api', { ips: ['192.0.2.11'] })));
   state.applyEndpointSlices(slices(rawSlice('api', ['node-a'])));
   assert.equal(updatesOf(state).length, 1);
-  assert.equal(state.settle().problems, null);
+  assert.equal(state.settle(0).problems, null);
   state.applyPools(gone('metallb-system/other'));
-  assert.deepEqual(state.settle(), { updates: [], problems: [] });
+  assert.deepEqual(state.settle(0), { updates: [], problems: [] });
   assert.equal(state.configurationInForce, 'current');
 });
 
@@ -249,7 +249,7 @@ test('a changed configuration tells everything again, if it makes a difference',
 test('without any valid configuration nothing is decided, but what is wrong is told', () => {
   const state = clusterState();
   state.applyPools(resources(rawPool('other', ['not an address'])));
-  const { updates, problems } = state.settle();
+  const { updates, problems } = state.settle(0);
   assert.deepEqual(updates, []);
   assert.notDeepEqual(problems, []);
   assert.equal(state.configurationInForce, 'none');

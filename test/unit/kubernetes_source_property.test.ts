@@ -172,9 +172,9 @@ test('step by step or all at once, a speaker is told the same, and never the sam
       const stepwise = begun();
       const told = new Told();
       const objects = new Map<string, Change>();
-      told.follow(stepwise.settle().updates);
+      told.follow(stepwise.settle(0).updates);
       for (const change of [...changes, null]) {
-        if (change === null) told.follow(stepwise.settle().updates);
+        if (change === null) told.follow(stepwise.settle(0).updates);
         else {
           apply(stepwise, change);
           objects.set(`${change.kind} ${change.key}`, change);
@@ -182,7 +182,7 @@ test('step by step or all at once, a speaker is told the same, and never the sam
       }
       const atOnce = begun();
       for (const change of [...objects.values()].reverse()) apply(atOnce, change);
-      atOnce.settle();
+      atOnce.settle(0);
       const { services: expected, lastResort } = atOnce.desired();
       assert.deepEqual(stepwise.desired(), atOnce.desired());
       assert.deepEqual(told.desired, { services: expected, lastResort });

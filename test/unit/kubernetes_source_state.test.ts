@@ -68,7 +68,7 @@ function rich(): SavedState {
   state.applyEndpointSlices(
     slices(...['web', 'api', 'inner', 'local'].map((name) => rawSlice(name, ['node-a', 'node-b']))),
   );
-  state.settle();
+  state.settle(0);
   const desired = state.desired();
   assert.equal(desired.services.length, 4);
   assert.ok(desired.services.some(({ scopes, prefer }) => scopes && prefer));

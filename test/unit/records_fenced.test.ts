@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseAddress } from '../../src/net/address.js';
+import type { OwnershipRecord } from '../../src/ownership/records.js';
 import { Records, type RecordsOptions } from '../../src/records/records.js';
-import type { OwnershipRecord } from '../../src/records/types.js';
 import { ApiStore, type Hook } from './api_double.js';
 import { until } from './kubernetes_server.js';
 import { logOf } from './shell_sample.js';

@@ -112,6 +112,16 @@ describe('a node that is heard', () => {
     assert.equal(owner(driver), 'host-a');
   });
 
+  it('and does not claim what is recorded of it, does not answer: the address is taken at once, without probes', () => {
+    const driver = started(sessions('host-b'));
+    const preferred = { ...service('web', [IPV4]), prefer: [{ node: 'host-a', weight: 1 }] };
+    driver.stepServed(desired([preferred]));
+    driver.stepServed(recorded('host-b', 3));
+    assert.deepEqual([owner(driver), driver.answers(IPV4)], ['host-b', []]);
+    driver.stepServed(peer('two-way'));
+    assert.deepEqual([owner(driver), driver.answers(IPV4)], ['host-a', ['eth0']]);
+  });
+
   it('is replaced when it is lost, though its session lasts', () => {
     const driver = started(sessions('host-b'), peer('two-way'), recorded('host-b', 3), peer('down'));
     driver.runUntil(20_000);

@@ -6,9 +6,10 @@ import { BACKEND_PORT, startBackend } from '../backend.js';
 import { LabClient } from '../client.js';
 import type { Host } from '../host.js';
 import type { NetProcess } from '../net_process.js';
-import { Network } from '../netns.js';
-import { ControlPlane, type ControlPlaneOptions } from './control_plane.js';
-import { Doors } from './doors.js';
+import type { Network } from '../netns.js';
+import type { ControlPlane, ControlPlaneOptions } from './control_plane.js';
+import type { Doors } from './doors.js';
+import { buildOn, type Foundation, takeDown } from './foundation.js';
 import { startKubeProxy } from './kube_proxy.js';
 import type { ApiObject, LabApi } from './lab_api.js';
 import { nodeObject, nodeStatus, podObject, podStatus } from './objects.js';
@@ -44,32 +45,25 @@ export class Bed {
   readonly clients: readonly LabClient[];
   private readonly proxies = new Map<NodeName, NetProcess>();
 
-  private constructor(
-    readonly network: Network,
-    readonly control: ControlPlane,
-    /** How the nodes reach the API server; a door has the name of its node. */
-    readonly doors: Doors,
-  ) {
+  readonly network: Network;
+  readonly control: ControlPlane;
+  readonly doors: Doors;
+
+  private constructor({ network, control, doors }: Foundation) {
+    this.network = network;
+    this.control = control;
+    this.doors = doors;
     this.clients = CLIENT_NAMES.map((name) => new LabClient(network.host(name), BACKEND_PORT));
   }
 
   /** Builds everything and waits until every kube-proxy and every pod is there. Takes about ten seconds. */
-  static async create(program: string, options: BedOptions = {}): Promise<Bed> {
-    const network = await Network.create(clusterSpec(options.clientSysctls));
-    let control: ControlPlane | null = null;
-    let doors: Doors | null = null;
-    try {
-      control = await ControlPlane.start(program, { controllers: CONTROLLERS, ...options });
-      doors = new Doors(program, control.address);
-      const bed = new Bed(network, control, doors);
+  static create(program: string, options: BedOptions = {}): Promise<Bed> {
+    const spec = clusterSpec(options.clientSysctls);
+    return buildOn(program, spec, { controllers: CONTROLLERS, ...options }, async (foundation) => {
+      const bed = new Bed(foundation);
       await bed.setUp();
       return bed;
-    } catch (error) {
-      doors?.close();
-      network.close();
-      await control?.stop();
-      throw error;
-    }
+    });
   }
 
   get api(): LabApi {
@@ -153,9 +147,7 @@ export class Bed {
   /** Ends everything. */
   async close(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.stop().catch(() => {})));
-    this.doors.close();
-    this.network.close();
-    await this.control.stop();
+    await takeDown(this);
   }
 
   private async setUp(): Promise<void> {

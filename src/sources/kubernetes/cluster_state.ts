@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import { monotonicMs } from '../../clock.js';
 import type { DesiredService, DesiredState, Probing } from '../../desired/desired.js';
 import { announcementOf } from '../../eligibility/announcement.js';
 import { lastResort } from '../../eligibility/last_resort.js';
@@ -159,7 +158,7 @@ export class ClusterState {
   }
 
   /** Works off what was gathered. Not before all lists were complete once. */
-  settle(nowMs: number = monotonicMs()): Outcome {
+  settle(nowMs: number): Outcome {
     const { configurationChanged, problems } = this.#settleConfiguration();
     const { configuration } = this.#configuration;
     // The last good state may still be in force from before: it is not to be replaced by nothing.

@@ -177,7 +177,7 @@ export class KubernetesSource {
 
   #settle(): void {
     this.#unschedule();
-    const { updates, problems } = this.#state.settle();
+    const { updates, problems } = this.#state.settle(monotonicMs());
     clearTimeout(this.#due);
     const { dueMs } = this.#state;
     if (dueMs !== null) this.#due = setTimeout(() => this.#settle(), Math.ceil(dueMs - monotonicMs()));

@@ -6,14 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BACKEND_PORT } from '../../../src/lab/backend.js';
 import { LabClient } from '../../../src/lab/client.js';
 import type { Bed } from '../../../src/lab/kubernetes/bed.js';
-import {
-  CLIENT_NAMES,
-  type NodeName,
-  nodeAddresses,
-  POD_NAMES,
-  PODS,
-  podAddresses,
-} from '../../../src/lab/kubernetes/stage.js';
+import { CLIENT_NAMES, type NodeName } from '../../../src/lab/kubernetes/stage.js';
+import { STRAIGHT, sendBeside } from '../../../src/lab/kubernetes/straight.js';
 import { monotonicMs } from '../../../src/lab/monotonic.js';
 import type { StreamReport } from '../../../src/lab/programs/protocol.js';
 import { Asker } from '../../net/harness/asker.js';
@@ -47,13 +41,6 @@ export interface Question {
   readonly dead?: NodeName;
 }
 
-/** Asked by IPv4 alone: the machine makes no difference between families. */
-const STRAIGHT = POD_NAMES.map((pod) => ({
-  node: PODS[pod] as NodeName,
-  address: podAddresses(pod)[0],
-  via: nodeAddresses(PODS[pod])[0],
-}));
-
 export class Traffic {
   private constructor(
     private readonly clients: readonly LabClient[],
@@ -67,11 +54,7 @@ export class Traffic {
     const asker = await Asker.start(bed.host('client-2'), addresses, INTERVAL_MS);
     const traffic = new Traffic(clients, asker, addresses);
     try {
-      const routes = STRAIGHT.map(({ address, via }) => `route replace ${address} via ${via}`);
-      await Promise.all(clients.map(({ host }) => host.batch(routes)));
-      await Promise.all(
-        clients.map((client) => client.stream(...addresses, ...STRAIGHT.map(({ address }) => address))),
-      );
+      await sendBeside(clients, addresses);
       // Neighbours are resolved, conntrack knows the streams.
       await delay(WARM_UP_MS);
       return traffic;

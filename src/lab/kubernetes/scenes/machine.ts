@@ -3,26 +3,10 @@
 import type { Observation } from '../../observation.js';
 import { lossOf } from '../../scenes/moves.js';
 import type { KubernetesLab } from '../kubernetes_lab.js';
-import { nodeAddresses, POD_NAMES, PODS, podAddresses } from '../stage.js';
-
-/** By IPv4 alone: the machine makes no difference between families. */
-const STRAIGHT = POD_NAMES.map((pod) => ({
-  node: PODS[pod],
-  address: podAddresses(pod)[0],
-  via: nodeAddresses(PODS[pod])[0],
-}));
+import { STRAIGHT, sendBeside } from '../straight.js';
 
 /** Clients send to all services, and to the pods, by new connections from now on: to those pods that kube-proxy chooses now. */
-export async function sendAnew(lab: KubernetesLab): Promise<void> {
-  const routes = STRAIGHT.map(({ address, via }) => `route replace ${address} via ${via}`);
-  await Promise.all(
-    lab.clients.map(async (client) => {
-      await client.host.batch(routes);
-      await client.silence();
-      await client.stream(...lab.addresses, ...STRAIGHT.map(({ address }) => address));
-    }),
-  );
-}
+export const sendAnew = (lab: KubernetesLab): Promise<void> => sendBeside(lab.clients, lab.addresses);
 
 /** Whether it is a pod's own address, by way of this node. */
 export const isStraightThrough = (address: string, node: string | null): boolean =>
