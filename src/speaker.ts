@@ -7,12 +7,12 @@ import { Fence } from './ownership/fence.js';
 import type { Owner } from './ownership/owners.js';
 import { Records } from './ownership/records.js';
 import { Segment } from './ownership/segment.js';
-import type { Advertisement, NodeState, PeerReport, TakeoverPlan } from './responder/types.js';
+import type { Advertisement, NodeState, PeerReport } from './responder/types.js';
 import { sameAdvertisement } from './speaker/advertised.js';
+import { Armed } from './speaker/armed.js';
 import type { Effect, SpeakerEvent } from './speaker/events.js';
 import { Fencing } from './speaker/fencing.js';
 import type { SpeakerOptions } from './speaker/options.js';
-import { samePlans } from './speaker/same_plans.js';
 import { ServeList } from './speaker/serve_list.js';
 import { Step } from './speaker/step.js';
 import { Wishes } from './speaker/wishes.js';
@@ -20,13 +20,6 @@ import { tableOf } from './table/table.js';
 
 export type { Effect, SpeakerEvent } from './speaker/events.js';
 export type { SpeakerOptions } from './speaker/options.js';
-
-/**
- * Plans follow every change of ownership. They may lag this far behind, so that many changes make one table; further with many
- * addresses, for all of them are looked at.
- */
-const PLAN_DELAY_MS = 20;
-const PLAN_DELAY_MS_PER_ADDRESS = 0.01;
 
 /**
  * How long others are told that this node is about to take part, though it does not know yet what is wanted: they leave new
@@ -62,8 +55,7 @@ export class Speaker {
   #holdsLifted = 0;
   /** No claim has anything to do before. */
   #claimsDueMs = Number.POSITIVE_INFINITY;
-  #plansDueMs = Number.POSITIVE_INFINITY;
-  #plans: readonly TakeoverPlan[] = [];
+  readonly #armed = new Armed();
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
@@ -155,7 +147,7 @@ export class Speaker {
   /** When the next `tick` is due; null when only events matter. */
   nextMs(nowMs: number): number | null {
     if (this.#stopped) return null;
-    let dueMs = Math.min(this.#plansDueMs, this.#claimsDueMs);
+    let dueMs = Math.min(this.#armed.dueMs, this.#claimsDueMs);
     if (nowMs < this.#silentFromMs) dueMs = Math.min(dueMs, this.#silentFromMs);
     if (this.#records.fence) dueMs = Math.min(dueMs, this.#records.fence.nextMs());
     for (const segment of this.#segments.values()) dueMs = Math.min(dueMs, segment.nextMs(nowMs));
@@ -449,19 +441,9 @@ export class Speaker {
   }
 
   #publish(needed: boolean, nowMs: number): Effect[] {
-    const segments = [...this.#segments.values()];
-    if (this.#plansDueMs === Number.POSITIVE_INFINITY && segments.some(({ plansOutdated }) => plansOutdated)) {
-      this.#plansDueMs = nowMs + PLAN_DELAY_MS + this.desired.size * PLAN_DELAY_MS_PER_ADDRESS;
-    }
-    let changed = needed;
-    if (this.#stopped) this.#plans = [];
-    else if (nowMs >= this.#plansDueMs) {
-      const plans = segments.flatMap((segment) => segment.plans());
-      changed ||= !samePlans(this.#plans, plans);
-      this.#plans = plans;
-      this.#plansDueMs = Number.POSITIVE_INFINITY;
-    }
-    if (!changed) return [];
+    if (this.#stopped) this.#armed.disarm();
+    const changed = !this.#stopped && this.#armed.update(this.#segments, this.desired.size, nowMs);
+    if (!needed && !changed) return [];
     const table = tableOf(
       this.interfaces,
       this.claims,
@@ -470,7 +452,7 @@ export class Speaker {
     return [
       {
         type: 'publish',
-        table: { ...table, plans: this.#plans, tookSeen: this.#tookSeen, holdsLifted: this.#holdsLifted },
+        table: { ...table, plans: this.#armed.plans, tookSeen: this.#tookSeen, holdsLifted: this.#holdsLifted },
       },
     ];
   }

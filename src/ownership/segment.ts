@@ -30,6 +30,7 @@ export class Segment {
   /** Until what is wanted is known, this node listens. */
   #wished = false;
   #unheard = false;
+  #forbidden = new Set<Address>();
   /** Reports about processes that the packet thread has replaced since, by incarnation: their loss is told later, or was already. */
   readonly #replaced = new Map<string, PeerReport>();
 
@@ -115,6 +116,8 @@ export class Segment {
     if (wish) wanted.set(address, wish);
     else wanted.delete(address);
     if (before && wish && before.nodes === wish.nodes && sameWeights(before.prefer, wish.prefer)) return;
+    if (wish?.nodes?.has(this.#options.node) === false) this.#forbidden.add(address);
+    else this.#forbidden.delete(address);
     this.#ledger.touch([address]);
     this.#ledger.unowned.reopen(address);
     this.#ledger.placeDue = true;
@@ -292,6 +295,13 @@ export class Segment {
     }
     const { node, interfaceName, canTake } = this.#options;
     return plans.make({ node, interfaceName, canTake, wanted, owners, members, candidates: this.#candidates });
+  }
+
+  /** What this node may not own any more since the last call; it may be armed with it. */
+  takeForbidden(): ReadonlySet<Address> {
+    const forbidden = this.#forbidden;
+    if (forbidden.size > 0) this.#forbidden = new Set();
+    return forbidden;
   }
 
   nextMs(nowMs: number): number {

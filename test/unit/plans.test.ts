@@ -59,3 +59,14 @@ test('a node that could take nothing for a while is armed for all peers again af
   cluster.run(500);
   assert.equal(armed(cluster, 'node-a').length, 3);
 });
+
+test('what a node may not own any more it is not armed with from the moment it is told', () => {
+  const cluster = new Cluster(ADDRESSES.map((_, index) => service(index)));
+  for (const name of NODES) cluster.start(name);
+  cluster.run(4_000);
+  const [plan] = cluster.node('node-a').table.plans ?? [];
+  assert.ok(plan !== undefined && plan.addresses.length > 1);
+  const address = plan.addresses[0]!;
+  cluster.desireAt('node-a', [service(ADDRESSES.indexOf(address), ['node-b', 'node-c', 'node-d'])]);
+  assert.deepEqual(cluster.node('node-a').table.plans?.[0], { ...plan, addresses: plan.addresses.slice(1) });
+});
