@@ -273,10 +273,11 @@ export class Speaker {
 
   #onPeer(peer: PeerReport, nowMs: number, step: Step): void {
     const segment = this.#segments.get(peer.interfaceName);
-    const isNew = segment?.members.byMac(peer.mac) === null;
+    const before = segment?.members.byMac(peer.mac) ?? null;
     segment?.peer(peer, nowMs);
     this.#heard(peer.node, segment);
-    if (!isNew) return;
+    // Who is new, or hears us only now: until then it told no claims, and its probe counted as that of a foreign host.
+    if (before && (peer.link !== 'two-way' || before.link === 'two-way')) return;
     for (const claim of this.#wishes.all()) {
       if (claim.interfaceName !== peer.interfaceName) continue;
       step.run(claim, () => claim.notForeign(peer.mac, nowMs, this.#contextOf(claim)));

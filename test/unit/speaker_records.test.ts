@@ -148,6 +148,22 @@ describe('a node that is heard', () => {
   });
 });
 
+describe('a node that does not hear us', () => {
+  it('is in conflict with what we probe, until it hears us: then the address is probed again at once', () => {
+    const driver = new Driver();
+    driver.step(usable('eth0'));
+    driver.stepServed(desired([service('web', [IPV4])]));
+    driver.nowMs = 10;
+    driver.stepServed(peer('one-way'));
+    driver.stepServed({ type: 'rival', kind: 'arp-probe', address: IPV4, interfaceName: 'eth0', mac: MAC });
+    assert.deepEqual(driver.states(IPV4), { eth0: 'conflict' });
+    driver.stepServed(peer('one-way', { hears: 1 }));
+    assert.deepEqual(driver.states(IPV4), { eth0: 'conflict' });
+    driver.stepServed(peer('two-way'));
+    assert.deepEqual(driver.states(IPV4), { eth0: 'probing' });
+  });
+});
+
 describe('records', () => {
   it('find the addresses that a change concerns', () => {
     const records = new Records('host-a');
