@@ -14,14 +14,14 @@ export const doubleAnswer: CheckerFactory = (world): Checker => {
   const { intervalMs, multiplier } = world.options.heartbeat;
   // Detection, the news of it, the claims and the yield, each with its way through JavaScript.
   const boundMs = multiplier * intervalMs + 6 * intervalMs + 200;
-  const watched = new Set<string>();
+  /** Since when two answer, without a break. */
+  const watched = new Map<string, number>();
+
+  const keyOf = (a: NodeNic, b: NodeNic, address: Address): string =>
+    a.mac < b.mac ? `${a.mac} ${b.mac} ${address}` : `${b.mac} ${a.mac} ${address}`;
 
   const look = (a: NodeNic, b: NodeNic, address: Address, sinceMs: number, key: string): void => {
-    const answerers = world.answerersOf(a.segment, address);
-    if (!answerers.has(a) || !answerers.has(b)) {
-      watched.delete(key);
-      return;
-    }
+    if (watched.get(key) !== sinceMs) return;
     const connectedMs = world.connectedSinceMs(a, b);
     if (connectedMs === Number.POSITIVE_INFINITY) {
       world.queue.after(boundMs, () => look(a, b, address, sinceMs, key));
@@ -42,14 +42,15 @@ export const doubleAnswer: CheckerFactory = (world): Checker => {
   return {
     name,
     onAnswering(_node, nic, address, on) {
-      if (!on) return;
+      const sinceMs = world.nowMs;
       for (const other of world.answerersOf(nic.segment, address)) {
         if (other === nic) continue;
-        const [a, b] = nic.mac < other.mac ? [nic, other] : [other, nic];
-        const key = `${a.mac} ${b.mac} ${address}`;
-        if (watched.has(key)) continue;
-        watched.add(key);
-        world.queue.after(boundMs, () => look(a, b, address, world.nowMs - boundMs, key));
+        const key = keyOf(nic, other, address);
+        if (!on) watched.delete(key);
+        else if (!watched.has(key)) {
+          watched.set(key, sinceMs);
+          world.queue.after(boundMs, () => look(nic, other, address, sinceMs, key));
+        }
       }
     },
   };
