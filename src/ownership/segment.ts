@@ -202,7 +202,11 @@ export class Segment {
     this.#giving.departure.retryNow();
     unowned.limitsChanged();
     this.#candidates.welcome(report.node);
-    if (report.link === before?.report.link) return;
+    if (report.link === before?.report.link) {
+      // What it answered before, whatever its claims, it does not while it listens.
+      if (report.state === 'joining') this.#lastWord.lost(report);
+      return;
+    }
     if (report.link === 'two-way') {
       replication.greet(nowMs);
       if (report.state !== 'joining') this.#lastWord.doubt();

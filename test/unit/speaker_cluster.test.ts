@@ -158,6 +158,20 @@ describe('one of two nodes', () => {
     assert.deepEqual(owners(cluster), before);
     for (const address of ADDRESSES) assert.equal(cluster.node('host-a').speaker.ownerOf(address, 'eth0')?.firm, true);
   });
+
+  it('tells clients again when the other, which hears nothing and has answered too, falls silent to listen', () => {
+    const cluster = started(['host-a', 'host-b']);
+    cluster.hears = (to) => to !== 'host-a';
+    cluster.run(1_000);
+    for (const address of ADDRESSES) assert.deepEqual(cluster.answering(address), ['host-a', 'host-b']);
+    cluster.effects.length = 0;
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
+    cluster.run(100);
+    const announced = cluster.effects.flatMap(({ node, effect }) =>
+      node === 'host-b' && effect.type === 'announce' ? effect.addresses : [],
+    );
+    assert.deepEqual(announced.sort(), ADDRESSES);
+  });
 });
 
 describe('an owner whose link goes down', () => {
