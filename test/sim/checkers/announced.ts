@@ -11,6 +11,8 @@ const BOUND_MS = { ipv4: 600, ipv6: 1_600 };
 const DEFENCE_MS = 300;
 /** An address that nobody answers for longer is claimed as if it were new. */
 const TAKEOVER_MS = 400;
+/** From when a lost node counts as lost until all have heard of it and hosts are told: its way through JavaScript. */
+const NEWS_MS = 100;
 
 /**
  * Who begins to answer announces; so does who is left alone when another who answered as well yields. And hosts that
@@ -21,6 +23,13 @@ export const announced: CheckerFactory = (world): Checker => {
   const announcedMs = new AnnouncedTimes();
   /** When somebody who answered for the address ceased to. */
   const ceasedMs = new Map<Segment, Map<Address, number>>(world.segments.map((segment) => [segment, new Map()]));
+  /** When somebody who answered for the address broke down. */
+  const brokenMs = new Map<Segment, Map<Address, number>>(world.segments.map((segment) => [segment, new Map()]));
+  /** How often each has ceased to answer, by "MAC address": who begins anew announces anew. */
+  const stints = new Map<string, number>();
+  const { intervalMs, multiplier } = world.options.heartbeat;
+
+  const stintOf = (nic: NodeNic, address: Address): number => stints.get(`${nic.mac} ${address}`) ?? 0;
 
   const calmSince = (nic: NodeNic): number =>
     Math.max(nic.trouble.calmSinceMs, nic.node.trouble.calmSinceMs, world.segmentTrouble.get(nic.segment)!.calmSinceMs);
@@ -36,9 +45,11 @@ export const announced: CheckerFactory = (world): Checker => {
   const owe = (nic: NodeNic, address: Address, why: string): void => {
     const sinceMs = world.nowMs;
     const boundMs = BOUND_MS[familyOf(address)];
+    const stint = stintOf(nic, address);
+    const isDue = (): boolean =>
+      stintOf(nic, address) === stint && world.answerersOf(nic.segment, address).size === 1 && calmSince(nic) < sinceMs;
     const look = (): void => {
-      const answerers = world.answerersOf(nic.segment, address);
-      if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
+      if (!isDue()) return;
       if ((announcedMs.get(nic, address) ?? Number.NEGATIVE_INFINITY) < sinceMs) {
         if (someoneHangs(nic) || areToldApart(nic)) {
           world.queue.after(boundMs, look);
@@ -46,7 +57,7 @@ export const announced: CheckerFactory = (world): Checker => {
         }
         world.fail(name, `${nic.node.name} has not announced ${address} on ${nic.segment.name} after ${why}`);
       }
-      lookAtHosts(nic, address, why, sinceMs);
+      lookAtHosts(nic, address, why, sinceMs, isDue);
     };
     world.queue.after(boundMs, look);
   };
@@ -61,15 +72,16 @@ export const announced: CheckerFactory = (world): Checker => {
     return nic.node.process!.thread.ports.get(nic.name)!.journal.get(address)?.has(host.ip) === true;
   };
 
-  const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number): void => {
-    const answerers = world.answerersOf(nic.segment, address);
-    if (!answerers.has(nic) || answerers.size > 1 || calmSince(nic) >= sinceMs) return;
+  const lookAtHosts = (nic: NodeNic, address: Address, why: string, sinceMs: number, isDue: () => boolean): void => {
+    if (!isDue()) return;
     const disputed = nic.segment.nics.some(
       (other) =>
         other !== nic && world.nowMs - (announcedMs.get(other, address) ?? Number.NEGATIVE_INFINITY) < DEFENCE_MS,
     );
-    if (disputed) {
-      world.queue.after(DEFENCE_MS, () => lookAtHosts(nic, address, why, sinceMs));
+    // What a node that broke down has told hosts is put right when it counts as lost.
+    const lostMs = (brokenMs.get(nic.segment)!.get(address) ?? Number.NEGATIVE_INFINITY) + multiplier * intervalMs;
+    if (disputed || world.nowMs < lostMs + NEWS_MS) {
+      world.queue.after(DEFENCE_MS, () => lookAtHosts(nic, address, why, sinceMs, isDue));
       return;
     }
     for (const host of world.hosts) {
@@ -91,9 +103,13 @@ export const announced: CheckerFactory = (world): Checker => {
         owe(nic, address, 'it began to answer');
         return;
       }
+      stints.set(`${nic.mac} ${address}`, stintOf(nic, address) + 1);
       ceasedMs.get(nic.segment)!.set(address, world.nowMs);
       // Who broke down yields to nobody.
-      if (!node.running || node.machine.frozen || !nic.carrier) return;
+      if (!node.running || node.machine.frozen || !nic.carrier) {
+        brokenMs.get(nic.segment)!.set(address, world.nowMs);
+        return;
+      }
       const left = world.answerersOf(nic.segment, address);
       if (left.size !== 1) return;
       for (const other of left)
