@@ -53,6 +53,8 @@ export class Fence {
   #free: ReadonlyMap<string, 'silent' | 'known'> = new Map();
   #allHeard = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  /** Since when this node stood still, and until when who is missed then may have been gone all the while. */
+  #stood = { sinceMs: Number.NEGATIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
   /** Whether our session lasted at the last look: only then what nobody holds may be claimed. */
   get mayTake(): boolean {
@@ -105,10 +107,14 @@ export class Fence {
    */
   look(nowMs: number, { live, ended, holders, heard }: FenceView): readonly string[] {
     const pauseMs = nowMs - this.#lookedMs;
-    const earliestMs = Number.isFinite(pauseMs) ? this.#lookedMs : nowMs;
-    this.#lookedMs = nowMs;
     // What happened meanwhile may not be told yet.
-    if (pauseMs > STOOD_STILL_MS) for (const missed of this.#missed.values()) missed.latestMs = nowMs;
+    if (pauseMs > STOOD_STILL_MS) {
+      for (const missed of this.#missed.values()) missed.latestMs = nowMs;
+      if (Number.isFinite(pauseMs)) this.#stood = { sinceMs: this.#lookedMs, untilMs: nowMs + GRACE_MS };
+    }
+    const lastMs = Number.isFinite(pauseMs) ? this.#lookedMs : nowMs;
+    const earliestMs = nowMs < this.#stood.untilMs ? this.#stood.sinceMs : lastMs;
+    this.#lookedMs = nowMs;
     const free = new Map<string, 'silent' | 'known'>();
     let allHeard = true;
     const nodes = new Set([...live, ...holders]);

@@ -78,6 +78,16 @@ describe('what this node may answer', () => {
     sample.fence.renewed(21_000, 12_000);
     assert.equal(sample.fence.isConfirmed(A), false, 'it has to be recorded anew');
   });
+  it('ends with the session where a node is missed after this one stood still: it may have missed us since before that', () => {
+    const sample = renewed();
+    sample.fence.confirm(A, 1);
+    sample.look(8_500);
+    sample.heard = 'no';
+    sample.look(8_501);
+    assert.equal(sample.fence.isConfirmed(A), true);
+    sample.look(9_000);
+    assert.equal(sample.fence.isConfirmed(A), false);
+  });
 });
 
 describe('what another node holds', () => {
