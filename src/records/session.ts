@@ -48,6 +48,8 @@ export class Session {
   readonly #name: string;
   readonly #times: SessionTimes;
   readonly #end = new AbortController();
+  /** Ends a renewal that is under way. */
+  readonly #cut = new AbortController();
   #running: Promise<void> | null = null;
   #failing = false;
 
@@ -62,11 +64,14 @@ export class Session {
     this.#running ??= this.#run();
   }
 
-  /** Ends the session, so that others need not wait for its end; gives up after `limitMs`. */
+  /** Ends the session, so that others need not wait for its end. A renewal that is under way, and that, take at most `limitMs` each. */
   async stop(limitMs: number): Promise<void> {
     if (!this.#running) return;
     this.#end.abort();
+    // One that is cut short may still be carried out, after the end: the session of a node that is gone would last its whole time.
+    const cut = setTimeout(() => this.#cut.abort(), limitMs);
     await this.#running;
+    clearTimeout(cut);
     const spec = { holderIdentity: '', renewTime: microTime() };
     await this.#options.api
       .patch(`${this.#path}/${this.#name}`, { spec }, { timeoutMs: limitMs })
@@ -80,7 +85,7 @@ export class Session {
     await this.#lookBack(signal);
     if (!signal.aborted) this.#options.onLookedBack();
     while (!signal.aborted) {
-      const renewed = await this.#renew(signal);
+      const renewed = await this.#renew(this.#cut.signal);
       // A little chance keeps the nodes of a cluster that starts at once apart.
       const { renewMs, failedRetryMs } = this.#times;
       const delayMs = renewed ? renewMs * (0.95 + Math.random() / 10) : failedRetryMs * (0.5 + Math.random());
@@ -106,6 +111,7 @@ export class Session {
     const begunMs = monotonicMs();
     try {
       await this.#write(signal);
+      if (this.#end.signal.aborted) return true;
       onRenewed(begunMs + this.#times.durationMs - SESSION_MARGIN_MS);
       if (this.#failing) log.info('the session of this node is renewed again');
       this.#failing = false;

@@ -89,6 +89,7 @@ export class SimApiClient {
   #live: string | null = null;
   #told = '';
   #renewals = 0;
+  #renewing = false;
   #alive = true;
   /** Since when an address is recorded of this node that is not its own. */
   readonly #unownedMs = new Map<Address, number>();
@@ -125,9 +126,9 @@ export class SimApiClient {
     this.#reports.onDesired();
   }
 
-  /** Whether something waits to be written. */
+  /** Whether something waits to be written, or is under way. */
   get busy(): boolean {
-    return this.#writing.size > 0;
+    return this.#writing.size > 0 || this.#renewing;
   }
 
   /** The process has ended. */
@@ -166,10 +167,12 @@ export class SimApiClient {
     const { durationMs, renewMs, failedRetryMs } = this.#times;
     const begunMs = node.machine.nowMs;
     this.#renewals += 1;
+    this.#renewing = true;
     const renewTime = `${node.process?.incarnation} ${this.#renewals}`;
     this.#request(
       () => api.renew(node.name, renewTime),
       (reached) => {
+        this.#renewing = false;
         if (reached) this.#renewedUntilMs = begunMs + durationMs - SESSION_MARGIN_MS;
         this.#tellRenewed();
         later(reached ? renewMs : failedRetryMs, () => this.#renew());
