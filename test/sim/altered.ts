@@ -28,6 +28,9 @@ export function altered(make: (node: string) => Alteration): CoreFactory {
       get interfaces() {
         return core.interfaces;
       },
+      get unheard() {
+        return core.unheard;
+      },
       get answerUntilMs() {
         return core.answerUntilMs;
       },

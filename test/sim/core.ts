@@ -12,6 +12,7 @@ export type Core = Pick<
   | 'interfaces'
   | 'claims'
   | 'peers'
+  | 'unheard'
   | 'isFree'
   | 'isConfirmed'
   | 'answerUntilMs'

@@ -37,6 +37,7 @@ export function partition(world: World, segment: Segment, away: ReadonlySet<stri
   // Where one follows another, each may have known most of the nodes at some time.
   const isAnother = segment.nics.some(({ group }) => group !== 0);
   const troubled = isAnother ? nodesOf(segment) : minority(segment, away);
+  const beganMs = world.nowMs;
   for (const nic of troubled) nic.trouble.begin();
   for (const nic of segment.nics) {
     const name = nic.isNode ? (nic as NodeNic).node.name : world.hosts.find((host) => host === nic)!.name;
@@ -45,8 +46,10 @@ export function partition(world: World, segment: Segment, away: ReadonlySet<stri
   for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   return once(() => {
     for (const nic of troubled) nic.trouble.end(world.nowMs);
-    // Others may have started or died meanwhile.
-    for (const nic of minority(segment, away)) nic.trouble.touch(world.nowMs);
+    // Others may have started or died meanwhile. Who started there knows none of the other side: all that it knows may be with it.
+    const cutOff = minority(segment, away);
+    const isUndecided = cutOff.some(({ node }) => node.startedMs >= beganMs);
+    for (const nic of isUndecided ? nodesOf(segment) : cutOff) nic.trouble.touch(world.nowMs);
     for (const nic of segment.nics) nic.group = 0;
     for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   });

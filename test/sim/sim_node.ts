@@ -63,6 +63,8 @@ export class SimNode {
   draining = false;
   /** Until when a change of what it owns has a cause that is no trouble: a command, a configuration. */
   commandedMs = Number.NEGATIVE_INFINITY;
+  /** When its process was started last. */
+  startedMs = Number.NEGATIVE_INFINITY;
   /** When it went on last after it had stood still. */
   thawedMs = Number.NEGATIVE_INFINITY;
   readonly trouble = new Trouble();
@@ -98,7 +100,8 @@ export class SimNode {
   start(): void {
     if (this.process !== null) return;
     this.machine.powered = true;
-    this.trouble.touch(this.world.queue.nowMs);
+    this.startedMs = this.world.queue.nowMs;
+    this.trouble.touch(this.startedMs);
     this.process = new SimProcess(this, this.#incarnation());
     this.process.start();
   }

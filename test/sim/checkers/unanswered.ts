@@ -11,6 +11,8 @@ const BOUND_MS = 2_000;
 /**
  * While nodes are well that may own an address, it is answered by one that hears the questions: whatever happens to
  * others. Nodes that are cut off from each other have to see to it on each side.
+ * But what is recorded of a node whose session lasts, and which they never heard since they started, they leave to it: switches may
+ * keep heartbeats from them, and nothing else. Where in truth all that it sends is lost, nobody can tell that from here.
  */
 export const unanswered: CheckerFactory = (world): Checker => {
   const name = 'unanswered';
@@ -27,6 +29,12 @@ export const unanswered: CheckerFactory = (world): Checker => {
       node.commandedMs,
     );
     return node.running && node.told !== null && nic.carrier && world.nowMs - calmMs >= WELL_AFTER_MS && !node.draining;
+  };
+
+  const isLeftToHolder = (nic: NodeNic, address: Address): boolean => {
+    const holder = world.api?.records.get(address)?.record.node ?? null;
+    if (holder === null || !nic.node.process!.core.unheard.includes(holder)) return false;
+    return [...world.answerersOf(nic.segment, address)].some(({ node }) => node.name === holder);
   };
 
   const look = (): void => {
@@ -48,7 +56,7 @@ export const unanswered: CheckerFactory = (world): Checker => {
   };
 
   const judge = (address: Address, group: number, candidates: readonly NodeNic[]): void => {
-    const able = candidates.find(({ node }) => node.served.has(address));
+    const able = candidates.find((nic) => nic.node.served.has(address) && !isLeftToHolder(nic, address));
     if (able === undefined) return;
     const key = `${address} ${able.segment.name} ${group}`;
     for (const nic of world.answerersOf(able.segment, address)) {
