@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "ip_table.h"
 
@@ -15,11 +16,11 @@ class Holds {
     return numbers_[slot] = ++last_number_;
   }
 
-  // Ends the holds up to `number`; returns the slots that they were of.
-  SlotMask lift(uint64_t number) {
+  // Ends the holds of each slot up to its number in `numbers`; returns the slots that are held no more.
+  SlotMask lift(const std::vector<uint64_t>& numbers) {
     SlotMask lifted = 0;
-    for (unsigned slot = 0; slot < kMaxSlots; ++slot) {
-      if (holds(slot) && numbers_[slot] <= number) lifted |= slot_bit(slot);
+    for (unsigned slot = 0; slot < kMaxSlots && slot < numbers.size(); ++slot) {
+      if (holds(slot) && numbers_[slot] <= numbers[slot]) lifted |= slot_bit(slot);
     }
     held_ &= ~lifted;
     return lifted;

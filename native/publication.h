@@ -19,8 +19,8 @@ struct TakeoverPlan {
 struct Publication {
   std::shared_ptr<IpTable> table;
   std::vector<TakeoverPlan> plans{};
-  uint64_t took_seen = 0;     // takeovers up to this number are part of the table
-  uint64_t holds_lifted = 0;  // holds up to this number are over
+  uint64_t took_seen = 0;  // takeovers up to this number are part of the table
+  std::vector<uint64_t> holds_lifted{};  // by slot: its holds up to this number are over
 };
 
 }  // namespace arpeggio

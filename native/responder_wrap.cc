@@ -58,6 +58,11 @@ std::vector<TakeoverPlan> to_plans(Napi::Env env, const Napi::Object& object) {
   return plans;
 }
 
+std::vector<uint64_t> to_counts(const Napi::Value& value) {
+  const auto counts = value.As<Napi::Float64Array>();
+  return {counts.Data(), counts.Data() + counts.ElementLength()};
+}
+
 uint64_t to_count(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()); }
 
 // By the C interface: when a worker is terminated no JavaScript can run any more, and what napi_call_function leaves
@@ -181,7 +186,7 @@ void ResponderWrap::publish(const Napi::CallbackInfo& info) {
     }
   }
   Publication publication{std::make_shared<IpTable>(std::move(names), std::move(entries)),
-                          to_plans(env, info[8].As<Napi::Object>()), to_count(info[9]), to_count(info[10])};
+                          to_plans(env, info[8].As<Napi::Object>()), to_count(info[9]), to_counts(info[10])};
   responder.publish(std::move(publication), lifetime_ms);
 }
 

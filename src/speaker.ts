@@ -51,8 +51,8 @@ export class Speaker {
   #stopping = false;
   #stopped = false;
   #tookSeen = 0;
-  #lastHold = 0;
-  #holdsLifted = 0;
+  /** By interface. */
+  #holdsLifted: Readonly<Record<string, number>> = {};
   /** No claim has anything to do before. */
   #claimsDueMs = Number.POSITIVE_INFINITY;
   readonly #armed = new Armed();
@@ -250,7 +250,6 @@ export class Speaker {
         this.#segments.get(event.interfaceName)?.took(event.addresses, event, nowMs);
         return true;
       case 'held':
-        this.#lastHold = event.number;
         this.#segments.get(event.interfaceName)?.held(event.number, nowMs);
         return false;
       case 'drain':
@@ -434,11 +433,11 @@ export class Speaker {
 
   /** Returns whether there are holds that the next table lifts. */
   #liftHolds(): boolean {
-    let lifted = this.#lastHold;
-    for (const { firstHold } of this.#segments.values()) lifted = Math.min(lifted, firstHold - 1);
-    if (lifted <= this.#holdsLifted) return false;
-    this.#holdsLifted = lifted;
-    return true;
+    const before = this.#holdsLifted;
+    for (const [name, { liftedHold }] of this.#segments) {
+      if (liftedHold > (this.#holdsLifted[name] ?? 0)) this.#holdsLifted = { ...this.#holdsLifted, [name]: liftedHold };
+    }
+    return this.#holdsLifted !== before;
   }
 
   #publish(needed: boolean, nowMs: number): Effect[] {

@@ -20,8 +20,9 @@ type Expected = ReadonlySet<string> | null;
 /** Whether this node may take and answer addresses on a segment, or has to listen first. Pure. */
 export class Presence {
   #phase: Phase = { name: 'closed' };
-  /** Numbers of the thread's holds that wait for us. */
-  #holds: number[] = [];
+  /** Number of the thread's last hold. */
+  #lastHold = 0;
+  #liftedHold = 0;
 
   constructor(private readonly intervalMs: number) {}
 
@@ -30,9 +31,9 @@ export class Presence {
     return this.#phase.name === 'present';
   }
 
-  /** The lowest hold that is not to be lifted yet. */
-  get firstHold(): number {
-    return this.#holds[0] ?? Number.POSITIVE_INFINITY;
+  /** Holds up to this number are to be lifted. */
+  get liftedHold(): number {
+    return this.#liftedHold;
   }
 
   opened(nowMs: number): void {
@@ -40,7 +41,7 @@ export class Presence {
   }
 
   held(number: number, nowMs: number, members: Membership): void {
-    this.#holds.push(number);
+    this.#lastHold = number;
     if (this.#phase.name === 'closed' || this.#phase.name === 'listening') {
       this.#phase = { name: 'listening', sinceMs: nowMs };
       return;
@@ -65,7 +66,7 @@ export class Presence {
     const enough = listenedMs >= this.#listenMs || this.#isEveryoneHeard(phase, listenedMs, members, expected);
     if (!enough || (listenedMs < this.#listenMs + CLAIMS_LIMIT_MS && !allHeld())) return false;
     this.#phase = { name: 'present' };
-    this.#holds = [];
+    this.#liftedHold = this.#lastHold;
     return true;
   }
 

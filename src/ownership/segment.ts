@@ -54,8 +54,8 @@ export class Segment {
     return this.#ledger.handovers;
   }
 
-  get firstHold(): number {
-    return this.#presence.firstHold;
+  get liftedHold(): number {
+    return this.#presence.liftedHold;
   }
 
   /** Whether all is given away, or nothing more can be. */

@@ -31,7 +31,7 @@ export interface NativeResponder {
     lifetimeMs: number,
     plans: NativePlans,
     tookSeen: number,
-    holdsLifted: number,
+    holdsLifted: Float64Array,
   ): void;
   renew(lifetimeMs: number): void;
   announce(

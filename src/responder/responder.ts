@@ -133,7 +133,7 @@ export class Responder {
       lifetimeMs,
       packPlans(table.plans ?? [], this.#slots, (address) => this.#known.get(address)?.position),
       table.tookSeen ?? 0,
-      table.holdsLifted ?? 0,
+      Float64Array.from(this.#slots, (name) => table.holdsLifted?.[name] ?? 0),
     );
   }
 

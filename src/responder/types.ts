@@ -106,7 +106,7 @@ export type ResponderEvent =
       readonly afterMs: number;
     }
   /**
-   * Nothing is answered on the interface until a table with Table.holdsLifted >= number: others may have taken over
+   * Nothing is answered on the interface until a table with Table.holdsLifted >= number there: others may have taken over
    * while we could not hear them.
    */
   | {
@@ -188,8 +188,8 @@ export interface Table {
   readonly plans?: readonly TakeoverPlan[];
   /** The last `took` event that this table knows of, default 0: what later ones took is kept answered. */
   readonly tookSeen?: number;
-  /** Holds up to this number are lifted; default 0. */
-  readonly holdsLifted?: number;
+  /** By interface: its holds up to this number are lifted; default 0. */
+  readonly holdsLifted?: Readonly<Record<string, number>>;
 }
 
 /** What heartbeats say on one interface, beside what the thread knows by itself. */

@@ -32,7 +32,7 @@ onSegment('a link that returns is held where a peer was heard, until a table lif
   await owner.publish({ watched: WATCHED, answered: [SERVICE] });
   await bed.isSilent(SERVICE);
   bed.wire.clear();
-  await owner.publish({ watched: WATCHED, answered: [SERVICE], holdsLifted: 1 });
+  await owner.publish({ watched: WATCHED, answered: [SERVICE], holdsLifted: { eth0: 1 } });
   await bed.wire.expect(({ hex }) => hex.startsWith('ffffffffffff') && hex.slice(24, 28) === '0806');
   await bed.answeredBy(owner, SERVICE, 500);
 });

@@ -88,7 +88,7 @@ std::shared_ptr<IpTable> make_table(bool variant) {
 Publication make_publication(bool variant, uint64_t peer) {
   TakeoverPlan plan{0, peer, {}};
   for (unsigned number = 4; number < kIpv4Count + kIpv6Count; number += 5) plan.entries.push_back(number);
-  return {make_table(variant), {std::move(plan)}, 0, UINT64_MAX};
+  return {make_table(variant), {std::move(plan)}, 0, {UINT64_MAX}};
 }
 
 HeartbeatOptions heartbeat_options(const char* node, uint64_t incarnation) {

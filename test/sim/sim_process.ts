@@ -305,5 +305,5 @@ function describeEffect(effect: Effect): string {
   const armed = (plans ?? []).map(
     ({ interfaceName, incarnation, addresses }) => `${incarnation}@${interfaceName}:${addresses}`,
   );
-  return `publish answers [${answers.join(' ')}] plans [${armed.join(' ')}] tookSeen ${tookSeen} holdsLifted ${holdsLifted}`;
+  return `publish answers [${answers.join(' ')}] plans [${armed.join(' ')}] tookSeen ${tookSeen} holdsLifted ${JSON.stringify(holdsLifted)}`;
 }

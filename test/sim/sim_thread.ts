@@ -40,7 +40,6 @@ export class SimThread {
   #expired = false;
   #took = 0;
   #holds = 0;
-  #lifted = 0;
 
   constructor(
     readonly identity: Identity,
@@ -77,7 +76,6 @@ export class SimThread {
   publish(table: Table, untilMs = Number.POSITIVE_INFINITY): void {
     if (!this.alive) return;
     const seen = table.tookSeen ?? 0;
-    this.#lifted = Math.max(this.#lifted, table.holdsLifted ?? 0);
     this.#plans = new Map(
       (table.plans ?? []).map((plan) => [`${plan.interfaceName} ${plan.incarnation}`, plan.addresses]),
     );
@@ -100,7 +98,7 @@ export class SimThread {
       for (const [address, number] of port.taken) {
         if (number <= seen || !selected.has(address)) port.taken.delete(address);
       }
-      if (port.held !== 0 && port.held <= this.#lifted) {
+      if (port.held !== 0 && port.held <= (table.holdsLifted?.[port.name] ?? 0)) {
         port.held = 0;
         lifted.push(port);
       }

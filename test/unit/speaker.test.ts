@@ -35,7 +35,7 @@ describe('a first claim', () => {
           entries: [IPV4, IPV6].map((address) => ({ address, selected: ['eth0'], answer: [], tentative: [] })),
           plans: [],
           tookSeen: 0,
-          holdsLifted: 0,
+          holdsLifted: {},
         },
       },
       { type: 'probe', interfaceName: 'eth0', addresses: [IPV4], offsetsMs: [0, 40, 80] },

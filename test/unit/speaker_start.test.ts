@@ -153,3 +153,22 @@ describe('an address that was ours until the process began', () => {
     assert.deepEqual(driver.states(IPV4), { eth0: 'probing' });
   });
 });
+
+describe('a node that goes on after it stood still', () => {
+  it('answers on each interface as soon as it has listened there, whatever the others wait for', () => {
+    const driver = new Driver();
+    driver.step(usable('eth0', 'eth1'));
+    const peer = { node: 'host-b', interfaceName: 'eth0', incarnation: '00000000000000bb', mac: '02:00:00:00:00:0b' };
+    const claims = { claimsVersion: 0, claimsDigest: 0, heldVersion: 0 };
+    const report = { ...peer, ...claims, state: 'ready', intervalMs: 50, multiplier: 3, hears: 0 } as const;
+    driver.step({ type: 'peer', peer: { ...report, link: 'two-way' } });
+    driver.runUntil(1_000);
+    driver.step({ type: 'peer', peer: { ...report, link: 'down' } });
+    driver.step({ type: 'held', number: 1, interfaceName: 'eth0', reason: 'paused' });
+    driver.step({ type: 'held', number: 2, interfaceName: 'eth1', reason: 'paused' });
+    driver.runUntil(1_200);
+    assert.deepEqual(driver.table.holdsLifted, { eth1: 2 });
+    driver.runUntil(1_600);
+    assert.deepEqual(driver.table.holdsLifted, { eth0: 1, eth1: 2 });
+  });
+});

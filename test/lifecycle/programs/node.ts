@@ -26,7 +26,7 @@ export interface NodeTable {
   /** Addresses to take over, by the incarnation of their owner. */
   readonly plans?: Readonly<Record<string, readonly string[]>>;
   readonly tookSeen?: number;
-  readonly holdsLifted?: number;
+  readonly holdsLifted?: Table['holdsLifted'];
   readonly lifetimeMs?: number;
 }
 
