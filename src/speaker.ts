@@ -358,7 +358,7 @@ export class Speaker {
         const claim = this.#wishes.claimOf(address, interfaceName);
         return claim !== null && claim.state !== 'conflict' && this.#serving.isServed(address);
       },
-      isServing: () => [...this.desired.keys()].every((address) => this.#serving.isServed(address)),
+      isServed: (address) => this.#serving.isServed(address),
     });
     if (this.#wished) made.begin(true, nowMs);
     if (this.#draining) made.setDraining(true);

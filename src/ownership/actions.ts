@@ -17,8 +17,8 @@ export interface SegmentOptions {
   readonly records: Records;
   /** Whether this node could answer the address at once: it is served here, and no foreign host uses it. */
   readonly canTake: (address: Address) => boolean;
-  /** Whether all that is to be served here is in place. Who says to be ready before that is given what it has to decline. */
-  readonly isServing: () => boolean;
+  /** Whether the address is in place on this node. */
+  readonly isServed: (address: Address) => boolean;
 }
 
 /** How this node came to own an address. */

@@ -2,12 +2,8 @@ import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import type { PlacementRequest } from '../placement/types.js';
 import type { Records } from './records.js';
+import type { Unwilling } from './unwilling.js';
 
-/**
- * A node that does not take what falls to it is left out for this long. Not longer: each node finds that out by itself,
- * and where they disagree two may be armed for one address.
- */
-const UNWILLING_MS = 5_000;
 /** What is wanted of an address on a segment. */
 export interface Wanted {
   /** Who may own it; null: every node. Equal sets are one object where there are many addresses. */
@@ -28,13 +24,12 @@ export interface RequestOptions {
 
 /** Who may own an address now. Equal lists are one array: placement knows them again. Pure. */
 export class Candidates {
-  readonly #unwilling = new Map<Address, Map<string, number>>();
-  #nextMs = Number.POSITIVE_INFINITY;
   #lastResort: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly node: string,
     private readonly members: Membership,
+    private readonly unwilling: Unwilling,
     private readonly records: Pick<Records, 'unheard' | 'nodeOf' | 'isCandidate'>,
   ) {}
 
@@ -45,40 +40,6 @@ export class Candidates {
 
   set lastResort(nodes: ReadonlySet<string>) {
     this.#lastResort = nodes;
-  }
-
-  /** The node did not take the address. */
-  refuse(address: Address, node: string, nowMs: number): void {
-    const nodes = this.#unwilling.get(address) ?? new Map<string, number>();
-    nodes.set(node, nowMs + UNWILLING_MS);
-    this.#unwilling.set(address, nodes);
-    this.#nextMs = Math.min(this.#nextMs, nowMs + UNWILLING_MS);
-  }
-
-  /** When a node is to be asked again. */
-  nextMs(): number {
-    return this.#nextMs;
-  }
-
-  /** @returns whether there are nodes to be asked again */
-  expire(nowMs: number): boolean {
-    if (nowMs < this.#nextMs) return false;
-    this.#nextMs = Number.POSITIVE_INFINITY;
-    for (const [address, nodes] of this.#unwilling) {
-      for (const [node, untilMs] of nodes) {
-        if (untilMs <= nowMs) nodes.delete(node);
-        else this.#nextMs = Math.min(this.#nextMs, untilMs);
-      }
-      if (nodes.size === 0) this.#unwilling.delete(address);
-    }
-    return true;
-  }
-
-  /** The node is another process now, or has changed its mind. */
-  welcome(node: string): void {
-    for (const [address, nodes] of this.#unwilling) {
-      if (nodes.delete(node) && nodes.size === 0) this.#unwilling.delete(address);
-    }
   }
 
   requests(
@@ -105,10 +66,10 @@ export class Candidates {
         : withSelf
           ? lists.readyAndSelf
           : lists.ready;
-      const unwilling = this.#unwilling.get(address);
+      const unwilling = this.unwilling.of(address);
       const excepted = except?.(address);
       let allowed = choice.among(all, nodes);
-      if (unwilling) allowed = allowed.filter((node) => node === this.node || !unwilling.has(node));
+      if (unwilling.size > 0) allowed = allowed.filter((node) => node === this.node || !unwilling.has(node));
       if (excepted) allowed = allowed.filter((node) => !excepted.has(node));
       // A cluster that starts again leaves each address where clients still send.
       const before = isNew ? this.records.nodeOf(address) : null;

@@ -25,7 +25,7 @@ export class Giving {
   declined(incarnation: string, addresses: readonly Address[], nowMs: number): void {
     for (const [address, node] of this.#askedOf(incarnation, addresses)) {
       this.ledger.handovers.end(address);
-      this.candidates.refuse(address, node, nowMs);
+      this.ledger.unwilling.add(address, node, nowMs);
       this.departure.consider(address);
     }
   }
@@ -46,7 +46,7 @@ export class Giving {
   giveAway(nowMs: number): void {
     const { ledger, departure } = this;
     for (const { address, node } of ledger.handovers.takeOverdue(nowMs)) {
-      this.candidates.refuse(address, node, nowMs);
+      ledger.unwilling.add(address, node, nowMs);
       departure.consider(address);
     }
     if (!this.mayGive()) return;

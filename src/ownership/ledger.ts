@@ -11,6 +11,7 @@ import { Plans } from './plans.js';
 import type { Records } from './records.js';
 import { Replication } from './replication.js';
 import { Unowned } from './unowned.js';
+import { Unwilling } from './unwilling.js';
 
 /**
  * Who owns the addresses of one segment, by all claims that are known; and how a claim of ours begins and ends. Pure.
@@ -22,6 +23,7 @@ export class Ledger {
   readonly owners = new Owners();
   readonly history = new History();
   readonly unowned = new Unowned(this.members);
+  readonly unwilling = new Unwilling();
   readonly accepted = new Accepted();
   readonly handovers = new Handovers();
   readonly wanted = new Map<Address, Wanted>();
@@ -223,6 +225,7 @@ export class Ledger {
     if (owner !== null) this.history.owned(address);
     const from = this.owners.set(address, owner, nowMs);
     if (from === undefined) return;
+    if (owner !== null) this.unwilling.taken(address);
     this.plans.setAllOutdated();
     if (from !== null) this.history.lost(address, from);
     if (owner !== null && owner.node !== this.node) {

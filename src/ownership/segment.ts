@@ -35,14 +35,14 @@ export class Segment {
   readonly #replaced = new Map<string, PeerReport>();
 
   constructor(options: SegmentOptions) {
-    const { node, incarnation, intervalMs, canTake, records } = options;
+    const { node, intervalMs, records } = options;
     this.#options = options;
     this.#ledger = new Ledger(node, intervalMs, records);
     this.#presence = new Presence(intervalMs);
-    this.#candidates = new Candidates(node, this.members, records);
+    this.#candidates = new Candidates(node, this.members, this.#ledger.unwilling, records);
     this.#lastWord = new LastWord(this.#ledger, this.#presence);
     const [ledger, candidates] = [this.#ledger, this.#candidates];
-    this.#taking = new Taking({ ledger, candidates, incarnation, canTake, mayTake: () => this.#mayTake(), records });
+    this.#taking = new Taking({ ...options, ledger, candidates, mayTake: () => this.#mayTake() });
     this.#giving = new Giving(ledger, candidates, () => this.#mayGive());
   }
 
@@ -187,7 +187,7 @@ export class Segment {
   }
 
   peer(report: PeerReport, nowMs: number): void {
-    const { members, replication, handovers, unowned } = this.#ledger;
+    const { members, replication, handovers, unowned, unwilling } = this.#ledger;
     this.#replaced.delete(report.incarnation);
     const previous = members.get(report.node);
     const before = members.update(report, nowMs);
@@ -201,7 +201,7 @@ export class Segment {
     this.#ledger.placeAnew();
     this.#giving.departure.retryNow();
     unowned.limitsChanged();
-    this.#candidates.welcome(report.node);
+    unwilling.welcome(report.node);
     if (report.link === before?.report.link) {
       // What it answered before, whatever its claims, it does not while it listens.
       if (report.state === 'joining') this.#lastWord.lost(report);
@@ -309,13 +309,13 @@ export class Segment {
   }
 
   nextMs(nowMs: number): number {
-    const { replication, handovers, accepted, unowned, members } = this.#ledger;
+    const { replication, handovers, accepted, unowned, unwilling, members } = this.#ledger;
     let nextMs = Math.min(
       this.#wished ? this.#presence.nextMs(nowMs, members) : Number.POSITIVE_INFINITY,
       replication.nextMs(nowMs),
       handovers.nextMs(),
       accepted.nextMs(),
-      this.#candidates.nextMs(),
+      unwilling.nextMs(),
       members.oneWayDueMs(nowMs),
       this.#presence.present && !this.left
         ? this.#giving.departure.nextMs(this.ownedCount > 0 && this.#mayGive())
@@ -328,13 +328,13 @@ export class Segment {
   /** Decides what follows from all that happened since the last call. */
   run(nowMs: number): SegmentAction[] {
     const ledger = this.#ledger;
-    const { replication, handovers, accepted } = ledger;
+    const { replication, handovers, accepted, unwilling } = ledger;
     if (this.#hasListened(nowMs)) this.#arrive();
     ledger.touch(accepted.takeExpired(nowMs));
     this.#checkHeard(nowMs);
     ledger.settle(nowMs);
     this.#lastWord.heal(nowMs);
-    if (this.#candidates.expire(nowMs)) {
+    if (unwilling.expire(nowMs)) {
       ledger.placeAnew();
       this.#giving.departure.retryNow();
     }
@@ -369,8 +369,9 @@ export class Segment {
 
   #hasListened(nowMs: number): boolean {
     if (!this.#wished || this.#presence.present) return false;
-    const { records, isServing } = this.#options;
-    const expected = isServing() ? records.sessions : null;
+    const { records, isServed } = this.#options;
+    // Who says to be ready before all is in place is given what it cannot take yet.
+    const expected = [...this.#ledger.wanted.keys()].every(isServed) ? records.sessions : null;
     return this.#presence.advance(nowMs, this.members, expected, () => this.#ledger.replication.allHeld());
   }
 

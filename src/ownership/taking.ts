@@ -17,6 +17,8 @@ export interface TakingOptions {
   readonly incarnation: string;
   /** Whether this node could answer the address at once. */
   readonly canTake: (address: Address) => boolean;
+  /** Whether the address is in place here; else it will be in a moment. */
+  readonly isServed: (address: Address) => boolean;
   /** Whether this node takes anything now. */
   readonly mayTake: () => boolean;
   readonly records: Records;
@@ -25,7 +27,10 @@ export interface TakingOptions {
 /** How addresses become ours: from an owner that asks, from one that is lost, or because nobody has them. Pure. */
 export class Taking {
   readonly #options: TakingOptions;
-  /** Asked for by their owner's process, by incarnation, while our own source did not let us: nodes hear of changes at different times. */
+  /**
+   * Asked for by their owner's process, by incarnation, while our own source did not let us, or before they were in place: nodes hear
+   * of changes at different times.
+   */
   readonly #asked = new Map<Address, { readonly from: string; readonly untilMs: number }>();
 
   constructor(options: TakingOptions) {
@@ -34,7 +39,7 @@ export class Taking {
 
   /** An owner asked one of its peers to take addresses. */
   handover(from: string, { to, addresses }: Handover, nowMs: number): void {
-    const { ledger, incarnation, mayTake, canTake } = this.#options;
+    const { ledger, incarnation, mayTake, canTake, isServed } = this.#options;
     const { replication } = ledger;
     const known = ledger.members.byIncarnation(from) !== null;
     const declined: Address[] = [];
@@ -46,7 +51,7 @@ export class Taking {
       if (ledger.owns(address)) replication.greet(nowMs);
       if (ledger.owns(address) || replication.claimOf(from, address) === null) continue;
       if (!known || !mayTake()) declined.push(address);
-      else if (!this.#isAllowed(address)) {
+      else if (!this.#isAllowed(address) || !isServed(address)) {
         this.#asked.set(address, { from, untilMs: nowMs + REMEMBER_MS });
         later.push(address);
       } else if (canTake(address) && !this.#isAnothers(address, from)) this.#accept(address, from, nowMs);
@@ -86,9 +91,9 @@ export class Taking {
 
   /** Who has not claimed what fell to it does not want it; what still waits is placed. */
   place(nowMs: number): void {
-    const { ledger, candidates } = this.#options;
+    const { ledger } = this.#options;
     for (const { address, node } of ledger.unowned.takeOverdue(nowMs)) {
-      if (node !== null) candidates.refuse(address, node, nowMs);
+      if (node !== null) ledger.unwilling.add(address, node, nowMs);
       ledger.placeDue = true;
     }
     if (ledger.placeDue) this.#placeUnowned(nowMs);

@@ -6,6 +6,7 @@ import { type Effect, Speaker, type SpeakerEvent } from '../../src/speaker.js';
 
 const INTERVAL_MS = 50;
 const DETECTION_MS = 150;
+const TICK_MS = 10;
 
 interface Node {
   readonly name: string;
@@ -14,6 +15,8 @@ interface Node {
   advertisement: Advertisement;
   table: Table;
   alive: boolean;
+  /** What is to be served, by its last number. */
+  serving: number;
   /** When each other node was heard last, by name. */
   readonly heardMs: Map<string, number>;
 }
@@ -59,6 +62,7 @@ export class Cluster {
       advertisement: { state: 'joining', claimsVersion: 0, claimsDigest: 0, held: [] },
       table: { interfaces: [], entries: [] },
       alive: true,
+      serving: 0,
       heardMs: new Map(),
     };
     this.nodes.set(name, node);
@@ -80,6 +84,12 @@ export class Cluster {
   desire(services: readonly DesiredService[]): void {
     this.services = services;
     for (const node of this.nodes.values()) if (node.alive) this.#desire(node);
+  }
+
+  /** On an unserved node all gets into its place. */
+  serveNow(name: string): void {
+    this.unserved.delete(name);
+    this.step(name, { type: 'served', generation: this.node(name).serving });
   }
 
   /** One node hears of a change; the others do so later, or never. */
@@ -106,7 +116,7 @@ export class Cluster {
       this.effects.push({ node: name, effect });
       if (effect.type === 'publish') node.table = effect.table;
       if (effect.type === 'advertise') node.advertisement = effect.advertisement;
-      if (effect.type === 'serve') serve = effect.generation;
+      if (effect.type === 'serve') serve = node.serving = effect.generation;
       if (effect.type === 'send') this.#mail.push({ from: node, message: effect.message });
     }
     if (serve !== null && !this.unserved.has(name)) this.step(name, { type: 'served', generation: serve });
@@ -117,7 +127,7 @@ export class Cluster {
   run(forMs: number): void {
     const untilMs = this.nowMs + forMs;
     while (this.nowMs < untilMs) {
-      this.nowMs += 10;
+      this.nowMs += TICK_MS;
       for (const node of this.nodes.values()) this.#tick(node);
       if (this.nowMs % INTERVAL_MS === 0) this.#heartbeats();
     }
@@ -165,7 +175,8 @@ export class Cluster {
   }
 
   #tick({ name, speaker, alive }: Node): void {
-    const nextMs = alive ? speaker.nextMs(this.nowMs) : null;
+    // What was due since the last look counts; asked later, it would not be told.
+    const nextMs = alive ? speaker.nextMs(this.nowMs - TICK_MS) : null;
     if (nextMs !== null && nextMs <= this.nowMs) this.step(name, { type: 'tick' });
   }
 

@@ -260,6 +260,22 @@ describe('a planned move', () => {
     assert.ok(announced, 'clients may have heard another node last, while this one was quiet');
   });
 
+  it('waits for a successor on which the addresses are not in place yet', () => {
+    const cluster = new Cluster([service('web', ADDRESSES)]);
+    cluster.start('host-a');
+    cluster.run(5_000);
+    cluster.unserved.add('host-b');
+    cluster.start('host-b');
+    cluster.run(2_000);
+    cluster.step('host-a', { type: 'drain' });
+    cluster.run(500);
+    assert.deepEqual(ownedBy(cluster, 'host-a'), ADDRESSES);
+    cluster.serveNow('host-b');
+    cluster.run(50);
+    assert.deepEqual(ownedBy(cluster, 'host-b'), ADDRESSES);
+    assertOneEach(cluster);
+  });
+
   it('keeps what nobody else may own', () => {
     const cluster = new Cluster([{ ...service('web', ADDRESSES), nodes: ['host-a'] }]);
     for (const name of NAMES) cluster.start(name);
@@ -275,6 +291,29 @@ describe('a planned move', () => {
     cluster.run(2_000);
     assertOneEach(cluster);
     assert.deepEqual(ownedBy(cluster, 'host-a'), []);
+  });
+});
+
+describe('a node that did not take what fell to it', () => {
+  it('is next again for all others once another has taken it: one is armed', () => {
+    const cluster = new Cluster([]);
+    for (const name of NAMES) cluster.start(name);
+    cluster.run(5_000);
+    // host-a, which hears of it first, passes over host-c and waits for host-b.
+    const address = parseAddress('192.0.2.1');
+    const changed = [{ ...service('new', [address]), prefer: [{ node: 'host-c', weight: 10 }] }];
+    cluster.desireAt('host-a', changed);
+    cluster.run(1_400);
+    cluster.desireAt('host-b', changed);
+    cluster.run(1_600);
+    cluster.desireAt('host-c', changed);
+    cluster.run(300);
+    const [owner] = cluster.answering(address);
+    const { incarnation } = cluster.node(owner!);
+    const armed = NAMES.filter((name) =>
+      cluster.node(name).table.plans?.some((plan) => plan.incarnation === incarnation),
+    );
+    assert.deepEqual([owner, armed], ['host-b', ['host-c']]);
   });
 });
 

@@ -10,6 +10,8 @@ const SETTLING_MS = 3_000;
 
 /** Who goes on after it stood still believes what it knew until it has heard the others. */
 const WAKING_MS = 300;
+/** Most nodes have acknowledged a claim after so long, if they could. */
+const FIRM_MS = 1_000;
 
 interface Owned {
   nic: NodeNic;
@@ -22,7 +24,8 @@ interface Owned {
 
 /**
  * No address changes its owner unless something happened to the owner, or somebody asked for it. What happens to other
- * nodes (they start, return, or were cut off) is no cause.
+ * nodes (they start, return, or were cut off) is no cause. But where most nodes were with neither side of a cut, neither claim is
+ * firm, and nobody can know which of the two was cut off: who has taken it on either side may keep it.
  */
 export const ownerChange: CheckerFactory = (world): Checker => {
   const name = 'owner-change';
@@ -43,8 +46,31 @@ export const ownerChange: CheckerFactory = (world): Checker => {
     return null;
   };
 
+  /** By interface, whose claims most nodes have acknowledged, as its node said. */
+  const firm = new Map<NodeNic, Set<Address>>();
+
+  const hasMost = (nic: NodeNic): boolean => {
+    const nodes = world.nodes.flatMap(({ nics }) => nics.filter(({ segment }) => segment === nic.segment));
+    const heard = nodes.filter((other) => other !== nic && world.connectedSinceMs(nic, other) < world.nowMs - FIRM_MS);
+    return (heard.length + 1) * 2 > nodes.length;
+  };
+
+  /** Whether neither side of a cut has more right to it than the other. */
+  const isUndecided = ({ nic, sinceMs }: Owned, other: NodeNic, address: Address): boolean =>
+    other.trouble.calmSinceMs > sinceMs && !firm.get(nic)?.has(address) && !hasMost(nic);
+
   return {
     name,
+    onSent(node, interfaceName, message) {
+      if (message.type !== 'claims-change' && message.type !== 'claims-page') return;
+      const nic = node.nic(interfaceName);
+      const known = firm.get(nic) ?? new Set();
+      firm.set(nic, known);
+      for (const claim of message.claims) {
+        if (claim.firm) known.add(claim.address);
+        else known.delete(claim.address);
+      }
+    },
     onAnswering(_node, nic, address, on) {
       const onSegment = owners.get(nic.segment)!;
       const owner = onSegment.get(address);
@@ -66,7 +92,7 @@ export const ownerChange: CheckerFactory = (world): Checker => {
         return;
       }
       const excuse = owner.excuse ?? excuseOf(owner.nic, owner.sinceMs);
-      if (excuse === null) {
+      if (excuse === null && !isUndecided(owner, sole!, address)) {
         world.fail(
           name,
           `${address} on ${nic.segment.name} went from ${owner.nic.node.name} to ${sole!.node.name} without a cause`,
