@@ -33,6 +33,13 @@ export class ClusterPeers {
     return this.#options.peers().some((peer) => peer.node === node && peer.link === 'two-way');
   }
 
+  /** This node, those that are heard, and those known to have a session. */
+  alive(sessions: readonly string[]): ReadonlySet<string> {
+    const { node, peers } = this.#options;
+    const heard = peers().flatMap((peer) => (peer.link === 'two-way' ? [peer.node] : []));
+    return new Set([node, ...heard, ...sessions]);
+  }
+
   /** Whether this node is the first by name of those that take part: it says what one node has to. */
   get isSpokesman(): boolean {
     const { node, peers } = this.#options;

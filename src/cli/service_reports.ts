@@ -9,6 +9,9 @@ import type { SpeakerView } from './status_report.js';
 /** What follows each other within this time is one report: an address that is answered goes through several states. */
 const GATHER_MS = 100;
 
+/** A speaker that is restarted is back within this time. */
+const RESTART_MS = 10_000;
+
 /** What users have to mend; the other reasons come and go with the endpoints. */
 const FAILURES: Partial<Record<RefusalCode, string>> = {
   'no-matching-advertisement':
@@ -21,14 +24,17 @@ const FAILURES: Partial<Record<RefusalCode, string>> = {
   'no-local-endpoint':
     'externalTrafficPolicy is Local, and its endpoints name no node of the cluster; use Cluster, or endpoints with a nodeName',
   'no-eligible-node': 'each node has a reason of its own',
+  'not-alive':
+    'no speaker runs on a node that may announce it; let the DaemonSet schedule one there, or select other nodes',
 };
 
 /** Of long lists, so many are named. */
 const MAX_NAMED = 3;
 
-function failureText({ reason, refused }: Announcement): string | null {
+function failureText(reason: RefusalCode | null, { eligible, refused }: Announcement): string | null {
   const text = reason === null ? undefined : FAILURES[reason];
   if (text === undefined) return null;
+  if (reason === 'not-alive') return `${text}: ${some(eligible)}`;
   if (reason !== 'no-eligible-node' || refused.size === 0) return text;
   const nodes = new Map<RefusalCode, string[]>();
   for (const [node, code] of refused) nodes.set(code, [...(nodes.get(code) ?? []), node]);
@@ -48,6 +54,8 @@ export interface ServiceReportsOptions {
   readonly usable: () => ReadonlySet<string>;
   readonly services: () => ReadonlyMap<ObjectKey, Service>;
   readonly announcements: () => ReadonlyMap<ObjectKey, Announcement>;
+  /** Names of the nodes that have a speaker; null: that is not known. */
+  readonly alive: () => ReadonlySet<string> | null;
   readonly statuses: {
     /** Whether it is known what an earlier process left, or that it cannot be known. */
     readonly isRead: boolean;
@@ -68,6 +76,10 @@ export class ServiceReports {
   /** Services that this node announces. */
   readonly #announced = new Set<ObjectKey>();
   readonly #failures = new Map<ObjectKey, RefusalCode>();
+  /** Since when no node that may announce the service has a speaker. */
+  readonly #lonelySinceMs = new Map<ObjectKey, number>();
+  /** Of these, those whose speakers are no longer expected back. */
+  readonly #lonely = new Set<ObjectKey>();
   #timer: NodeJS.Timeout | null = null;
   #ended = false;
 
@@ -97,11 +109,21 @@ export class ServiceReports {
   }
 
   /** To be called every second or so: nobody tells of services that nothing is wanted for. */
-  lookForFailures(): void {
-    for (const [key, { reason }] of this.#options.announcements()) {
+  lookForFailures(nowMs: number): void {
+    const announcements = this.#options.announcements();
+    const alive = this.#options.alive();
+    // What the API server says of sessions when it comes back is old for a moment.
+    if (!alive) this.#lonelySinceMs.clear();
+    for (const [key, announcement] of announcements) {
+      if (alive) this.#lookForSpeaker(key, announcement, alive, nowMs);
+      const reason = this.#reasonOf(key, announcement);
       if (reason !== null && FAILURES[reason] !== undefined && this.#failures.get(key) !== reason) this.mark([key]);
     }
-    for (const key of this.#failures.keys()) if (!this.#options.announcements().get(key)?.reason) this.mark([key]);
+    for (const key of this.#lonelySinceMs.keys()) if (!announcements.has(key)) this.#accompanied(key);
+    for (const key of this.#failures.keys()) {
+      const announcement = announcements.get(key);
+      if (!announcement || this.#reasonOf(key, announcement) === null) this.mark([key]);
+    }
   }
 
   /** Of services that nobody announces until users mend something: why, for people. */
@@ -109,7 +131,7 @@ export class ServiceReports {
     const failures = new Map<ObjectKey, string>();
     for (const key of this.#failures.keys()) {
       const announcement = this.#options.announcements().get(key);
-      const text = announcement ? failureText(announcement) : null;
+      const text = announcement ? failureText(this.#reasonOf(key, announcement), announcement) : null;
       if (text !== null) failures.set(key, text);
     }
     return failures;
@@ -118,6 +140,22 @@ export class ServiceReports {
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer ?? undefined);
+  }
+
+  #lookForSpeaker(key: ObjectKey, { eligible }: Announcement, alive: ReadonlySet<string>, nowMs: number): void {
+    if (eligible.length === 0 || eligible.some((node) => alive.has(node))) return this.#accompanied(key);
+    const sinceMs = this.#lonelySinceMs.get(key) ?? nowMs;
+    this.#lonelySinceMs.set(key, sinceMs);
+    if (nowMs - sinceMs >= RESTART_MS) this.#lonely.add(key);
+  }
+
+  #accompanied(key: ObjectKey): void {
+    this.#lonelySinceMs.delete(key);
+    this.#lonely.delete(key);
+  }
+
+  #reasonOf(key: ObjectKey, { reason }: Announcement): RefusalCode | null {
+    return reason ?? (this.#lonely.has(key) ? 'not-alive' : null);
   }
 
   #markAddress(address: Address): void {
@@ -150,8 +188,8 @@ export class ServiceReports {
     else statuses.announced(key, announced.interfaces, announced);
 
     const announcement = announcements().get(key);
-    const reason = announcement?.reason ?? null;
-    const failure = announcement ? failureText(announcement) : null;
+    const reason = announcement ? this.#reasonOf(key, announcement) : null;
+    const failure = announcement ? failureText(reason, announcement) : null;
     if (!service || reason === null || failure === null) this.#failures.delete(key);
     else if (this.#failures.get(key) !== reason) {
       this.#failures.set(key, reason);

@@ -131,6 +131,7 @@ export class SpeakerNode {
       usable: () => this.#process.usable,
       services: () => this.#source.services,
       announcements: () => this.#source.announcements,
+      alive: () => (this.#records.status.state === 'watching' ? this.#peers.alive(this.#records.live) : null),
       statuses: this.#statuses,
       event: (service, type, reason, message) => this.#event(service, type, reason, message),
       iso: (ms) => wallTime.iso(ms),
@@ -220,7 +221,7 @@ export class SpeakerNode {
     for (const node of this.#peers.takeGone()) this.#statuses.clear(node);
     for (const node of this.#peers.takeUnheard()) this.#tellUnheard(node);
     this.#tellOtherMode();
-    this.#reports.lookForFailures();
+    this.#reports.lookForFailures(nowMs);
     if (this.#wish !== 'cluster' || !this.#process.health().ok) return;
     this.#statuses.complete();
     if (nowMs < this.#tidyMs) return;

@@ -16,6 +16,8 @@ const OUTAGE_LIMIT_MS = 1000;
 const MOVED_MS = 3_000;
 /** After all were NotReady, so long is waited for those that are not back at once. */
 const RECOVERY_MS = 30_000;
+/** That no speaker runs is said after ten seconds. */
+const SAID_MS = 30_000;
 
 test('conditions and labels of nodes', async (t) => {
   await withBed(t, {}, async (bed) => {
@@ -79,6 +81,29 @@ test('conditions and labels of nodes', async (t) => {
       await arpeggio.settled(addresses);
       await delay(500);
       assertNothingLost(await traffic.during(() => delay(1_000), 0), 'all may announce again');
+
+      // The only node that may has no speaker: somebody has to say so.
+      await arpeggio.speaker(three).stop('SIGTERM');
+      await Promise.all([label(one, ''), label(two, '')]);
+      await bed.api.eventually(
+        'an event on each service says that no speaker runs',
+        async () => {
+          const events = await bed.api.list('/api/v1/namespaces/default/events', {
+            fieldSelector: 'reason=announceFailed',
+          });
+          const told = events.filter(({ message }) => /no speaker runs .*: node-[abc]$/.test(String(message)));
+          return Object.keys(services).every((name) => told.some(({ involvedObject }) => involvedObject.name === name));
+        },
+        SAID_MS,
+      );
+      const { warnings } = await arpeggio.speaker(one).status();
+      assert.match(warnings.join(), new RegExp(`no speaker runs .*: ${three}`));
+      await arpeggio.speaker(three).start();
+      assert.deepEqual(owned(await arpeggio.settled(addresses)), new Set([three]));
+      await bed.api.eventually('nothing is wrong any more', async () => {
+        const { warnings: left } = await arpeggio.speaker(one).status();
+        return left.every((text) => !text.includes('no speaker runs'));
+      });
     } finally {
       await traffic.stop();
     }

@@ -39,6 +39,7 @@ function bed() {
     recorded: false,
     isRead: true,
     spokesman: true,
+    alive: new Set(['host-a']) as ReadonlySet<string> | null,
   };
   const told: (readonly string[] | null)[] = [];
   const details: unknown[] = [];
@@ -50,6 +51,7 @@ function bed() {
     usable: () => state.usable,
     services: () => state.services,
     announcements: () => state.announcements,
+    alive: () => state.alive,
     statuses: {
       get isRead() {
         return state.isRead;
@@ -124,12 +126,12 @@ describe('what the cluster is told of a service', () => {
   it('is that nobody can announce it, from one node, as long as users can mend it', async () => {
     const { state, events, reports } = bed();
     state.announcements.set(KEY, refused('no-active-endpoint'));
-    reports.lookForFailures();
+    reports.lookForFailures(0);
     await sleep(GATHERED_MS);
     assert.deepEqual(events, []);
     state.announcements.set(KEY, refused('no-matching-advertisement'));
     for (let i = 0; i < 3; i += 1) {
-      reports.lookForFailures();
+      reports.lookForFailures(0);
       await sleep(GATHERED_MS);
     }
     assert.equal(events.length, 1);
@@ -137,7 +139,7 @@ describe('what the cluster is told of a service', () => {
     for (const reason of [null, 'no-matching-advertisement'] as const) {
       state.spokesman = false;
       state.announcements.set(KEY, refused(reason));
-      reports.lookForFailures();
+      reports.lookForFailures(0);
       await sleep(GATHERED_MS);
     }
     assert.equal(events.length, 1);
@@ -155,15 +157,42 @@ describe('what the cluster is told of a service', () => {
       ['no-eligible-node', /: node-excluded control-a, control-b, control-c and 1 more; no-local-endpoint worker$/],
     ] as const) {
       state.announcements.set(KEY, { ...refused(reason), refused: codes });
-      reports.lookForFailures();
+      reports.lookForFailures(0);
       await sleep(GATHERED_MS);
       assert.match(events.at(-1) ?? '', text);
       assert.match(reports.failures.get(KEY) ?? '', text);
     }
     assert.equal(events.length, 3);
     state.announcements.set(KEY, refused(null));
-    reports.lookForFailures();
+    reports.lookForFailures(0);
     await sleep(GATHERED_MS);
     assert.equal(reports.failures.size, 0);
+  });
+
+  it('is that no speaker runs where it may be announced, once that has lasted longer than a restart', async () => {
+    const { state, events, reports } = bed();
+    const look = async (nowMs: number) => {
+      reports.lookForFailures(nowMs);
+      await sleep(GATHERED_MS);
+      return events.length;
+    };
+    state.announcements.set(KEY, { ...refused(null), eligible: ['host-b', 'host-c'] });
+    assert.equal(await look(0), 0);
+    state.alive = new Set(['host-a', 'host-c']);
+    assert.equal(await look(9_000), 0);
+    state.alive = new Set(['host-a']);
+    assert.equal(await look(10_000), 0, 'it has been gone for a moment');
+    state.alive = null;
+    assert.equal(await look(30_000), 0, 'nobody knows');
+    state.alive = new Set(['host-a']);
+    assert.equal(await look(30_001), 0);
+    assert.equal(await look(41_000), 1);
+    assert.equal(await look(42_000), 1);
+    assert.match(events[0]!, /^Warning announceFailed: not announced: no speaker runs on .*: host-b, host-c$/);
+    assert.match(reports.failures.get(KEY) ?? '', /no speaker runs/);
+    state.alive = new Set(['host-a', 'host-b']);
+    assert.equal(await look(43_000), 1);
+    assert.equal(reports.failures.size, 0);
+    reports.end();
   });
 });
