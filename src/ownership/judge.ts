@@ -42,7 +42,8 @@ export function judge({ address, node, mine, claims, successor, predecessor, con
     if (!counts(claim)) continue;
     // Nothing is given up for a claim that may be gone: it is told again in a moment.
     if (mine && claim.current) {
-      if (successor === claim.node && claim.term > mine.term) {
+      // Within a fence also one that was asked before: it has the better claim, and would let nobody else have it.
+      if (successor !== null && (successor === claim.node || confirmed) && claim.term > mine.term) {
         return { type: 'lost', why: `handed over to ${claim.node}` };
       }
       const askedUs = predecessor === claim.incarnation && claim.term < mine.term;
