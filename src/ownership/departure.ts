@@ -56,6 +56,11 @@ export class Departure {
     this.#some.add(address);
   }
 
+  /** Those that {@link consider} was told of since they were looked at last. */
+  get considered(): Iterable<Address> {
+    return this.#some;
+  }
+
   /** Whether leaving has taken long enough. */
   isOver(nowMs: number): boolean {
     return this.#leavingSinceMs !== null && nowMs >= this.#leavingSinceMs + LEAVE_LIMIT_MS;

@@ -58,6 +58,15 @@ export class Giving {
     if (!departure.all) for (const address of forbidden) ledger.yield(address, 'this node may not own it any more');
   }
 
+  /** On hold nothing is answered, so that there is nothing to hand over: what this node may not own is for others to take. */
+  giveUpForbidden(): void {
+    const { ledger, departure } = this;
+    for (const address of departure.considered) {
+      if (ledger.owns(address) && ledger.wanted.get(address)?.nodes?.has(ledger.node) === false)
+        ledger.yield(address, 'this node may not own it any more');
+    }
+  }
+
   /** @param present whether this node takes part; else there is nobody to wait for */
   leaveWhenDone(nowMs: number, present: boolean): void {
     const { ledger, departure } = this;

@@ -174,6 +174,18 @@ describe('one of two nodes', () => {
   });
 });
 
+describe('an owner that is on hold', () => {
+  it('gives up at once what it hears that it may not own: it answers nothing that could be handed over', () => {
+    const cluster = started(['host-a', 'host-b']);
+    const mine = ownedBy(cluster, 'host-a');
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
+    assert.equal(cluster.node('host-a').speaker.stateOf('eth0'), 'joining');
+    const changed = [{ ...service('web', ADDRESSES), nodes: ['host-b'] }];
+    for (const name of ['host-b', 'host-a']) cluster.desireAt(name, changed);
+    for (const address of mine) assert.deepEqual(cluster.answering(address), ['host-b']);
+  });
+});
+
 describe('an owner whose link goes down', () => {
   it('tells others first, when it is back, that its claims are not firm', () => {
     const cluster = started(['host-a', 'host-b']);
