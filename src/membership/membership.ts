@@ -37,6 +37,9 @@ export class Membership {
   #twoWay: readonly PeerReport[] | null = null;
   #longestInterval: { readonly linkChanges: number; readonly ms: number } = { linkChanges: -1, ms: 0 };
 
+  /** @param sessions nodes that take part, as somebody else knows: who started behind a cut has heard of no others */
+  constructor(private readonly sessions: () => ReadonlySet<string> = () => NOBODY) {}
+
   /** @returns the peer as it was before, null where it or its process is new; undefined for news of a process of the past */
   update(report: PeerReport, nowMs: number): Peer | null | undefined {
     const before = this.#peers.get(report.node) ?? null;
@@ -130,10 +133,11 @@ export class Membership {
     return [...this.#known.keys()];
   }
 
-  /** Whether `holders` other nodes and we are more than half of the nodes known. Alone, nobody is most. */
-  isMajority(holders: number): boolean {
-    const others = this.#known.size;
-    return others > 0 && (holders + 1) * 2 > others + 1;
+  /** How many other nodes are, with us, more than half of the nodes known. Alone, nobody is most. */
+  get majority(): number {
+    let others = this.#known.size;
+    for (const node of this.sessions()) if (!this.#peers.has(node)) others += 1;
+    return others > 0 ? Math.floor((others + 1) / 2) : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -185,6 +189,8 @@ export class Membership {
     else this.#macs.set(to, new Set([node]));
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** Entries of native/wire/heartbeat.h's frames at least; a longer list of peers rotates. */
 const PEERS_PER_FRAME = 64;

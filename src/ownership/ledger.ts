@@ -18,11 +18,11 @@ import { Unwilling } from './unwilling.js';
  * What follows from a change waits in `dirty` for {@link settle}, and in `actions` to be taken.
  */
 export class Ledger {
-  readonly members = new Membership();
+  readonly members: Membership;
   readonly replication: Replication;
   readonly owners = new Owners();
   readonly history = new History();
-  readonly unowned = new Unowned(this.members);
+  readonly unowned: Unowned;
   readonly unwilling = new Unwilling();
   readonly accepted = new Accepted();
   readonly handovers = new Handovers();
@@ -43,6 +43,8 @@ export class Ledger {
     intervalMs: number,
     private readonly records: Records,
   ) {
+    this.members = new Membership(() => records.live);
+    this.unowned = new Unowned(this.members);
     this.replication = new Replication(this.members, intervalMs);
   }
 

@@ -115,8 +115,7 @@ export class Replication {
       .twoWay()
       .map(({ heldVersion }) => heldVersion)
       .sort((a, b) => b - a);
-    const needed = held.findIndex((_, index) => members.isMajority(index + 1));
-    const version = held[needed] ?? 0;
+    const version = held[members.majority - 1] ?? 0;
     if (version <= this.#confirmedVersion) return [];
     this.#confirmedVersion = version;
     const confirmed: Address[] = [];

@@ -5,6 +5,9 @@ import type { Segment, SegmentFaults } from './segment.js';
 import type { NodeNic, SimNode } from './sim_node.js';
 import type { World } from './world.js';
 
+/** No node takes part within this time from its start. */
+const TOLD_MS = 150;
+
 /** Ends what began. */
 export type End = () => void;
 
@@ -46,13 +49,19 @@ export function partition(world: World, segment: Segment, away: ReadonlySet<stri
   for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   return once(() => {
     for (const nic of troubled) nic.trouble.end(world.nowMs);
-    // Others may have started or died meanwhile. Who started there knows none of the other side: all that it knows may be with it.
+    // Others may have started or died meanwhile. Who started there knows none of the other side, where the API server does not tell:
+    // all that it knows may be with it.
     const cutOff = minority(segment, away);
-    const isUndecided = cutOff.some(({ node }) => node.startedMs >= beganMs);
+    const isUndecided = cutOff.some(({ node }) => node.startedMs >= beganMs && !isTold(node));
     for (const nic of isUndecided ? nodesOf(segment) : cutOff) nic.trouble.touch(world.nowMs);
     for (const nic of segment.nics) nic.group = 0;
     for (const host of world.hosts) if (host.segment === segment) host.trouble.touch(world.nowMs);
   });
+}
+
+/** Whether it knew who takes part before it took part. */
+function isTold({ process, startedMs }: SimNode): boolean {
+  return process !== null && process.toldNodesMs - startedMs < TOLD_MS;
 }
 
 function nodesOf(segment: Segment): NodeNic[] {

@@ -30,6 +30,8 @@ export class SimProcess {
   #wakePending = false;
   #tick: Timer | null = null;
   #alive = true;
+  /** When the API server told it first who takes part. */
+  toldNodesMs = Number.POSITIVE_INFINITY;
   /** Told to stop, and not done yet. */
   leaving = false;
   #lastServe = 0;
@@ -193,6 +195,7 @@ export class SimProcess {
     const { node, core, thread } = this;
     const { world, machine } = node;
     world.trace?.(`${node.name} <- ${describeEvent(event)}`);
+    if (event.type === 'sessions') this.toldNodesMs = Math.min(this.toldNodesMs, world.nowMs);
     const effects = core.step(event, machine.nowMs);
     for (const effect of effects) {
       world.trace?.(`${node.name} -> ${describeEffect(effect)}`);

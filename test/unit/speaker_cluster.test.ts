@@ -138,6 +138,23 @@ describe('a node that was cut off', () => {
   });
 });
 
+describe('nodes that start behind a cut', () => {
+  it('make nothing firm while most of those that take part are beyond it, as their sessions say', () => {
+    const cluster = new Cluster([service('web', ADDRESSES)]);
+    for (const name of ['host-a', 'host-b']) cluster.start(name);
+    const isFirm = () => ADDRESSES.map((address) => cluster.node('host-a').speaker.ownerOf(address, 'eth0')?.firm);
+    const tell = (live: readonly string[]) => {
+      for (const name of ['host-a', 'host-b']) cluster.step(name, { type: 'sessions', live, ended: [] });
+    };
+    tell(['host-c', 'host-d', 'host-e']);
+    cluster.run(5_000);
+    assert.deepEqual(new Set(isFirm()), new Set([false]));
+    tell(['host-c']);
+    cluster.run(100);
+    assert.deepEqual(new Set(isFirm()), new Set([true]));
+  });
+});
+
 describe('one of two nodes', () => {
   it('takes nothing back when its link was down and returns', () => {
     const cluster = started(['host-a', 'host-b']);
