@@ -143,7 +143,10 @@ export class ServiceReports {
   }
 
   #lookForSpeaker(key: ObjectKey, { eligible }: Announcement, alive: ReadonlySet<string>, nowMs: number): void {
-    if (eligible.length === 0 || eligible.some((node) => alive.has(node))) return this.#accompanied(key);
+    if (eligible.length === 0 || eligible.some((node) => alive.has(node))) {
+      this.#accompanied(key);
+      return;
+    }
     const sinceMs = this.#lonelySinceMs.get(key) ?? nowMs;
     this.#lonelySinceMs.set(key, sinceMs);
     if (nowMs - sinceMs >= RESTART_MS) this.#lonely.add(key);

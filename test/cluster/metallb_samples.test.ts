@@ -13,6 +13,7 @@ import { CLIENT_NAMES, NODE_NAMES, type NodeName, POD_NAMES, podAddresses } from
 import { Arpeggio, advertisement, type Owners, pool } from '../../src/lab/kubernetes/workloads.js';
 import { monotonicMs } from '../../src/lab/monotonic.js';
 import { withBed } from './harness/bed.js';
+import { SpeakerEyes } from './harness/speaker_eyes.js';
 
 const SAMPLES = new URL('../../../test/cluster/metallb-samples/', import.meta.url);
 const program = (name: string) => fileURLToPath(new URL(`../../src/lab/programs/${name}.js`, import.meta.url));
@@ -24,10 +25,14 @@ const SILENCE_MS = 2_000;
 const SEEN_MS = 500;
 
 class Cluster {
+  readonly eyes: SpeakerEyes;
+
   constructor(
     readonly bed: Bed,
     readonly arpeggio: Arpeggio,
-  ) {}
+  ) {
+    this.eyes = new SpeakerEyes(bed);
+  }
 
   /** Applies samples and objects for as long as `look` takes. */
   async with(samples: readonly string[], objects: readonly ApiObject[], look: () => Promise<void>): Promise<void> {
@@ -42,6 +47,8 @@ class Cluster {
       for (const object of applied.reverse())
         if (object.kind !== 'Namespace') await api.delete(await api.pathOf(object));
       await api.eventually('nothing is answered any more', async () => (await this.answering()).length === 0);
+      // An address that comes back before its record is released goes to its former owner.
+      await api.eventually('nothing is recorded any more', async () => (await this.eyes.recorded()).length === 0);
     }
   }
 

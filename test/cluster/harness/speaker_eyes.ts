@@ -47,6 +47,14 @@ export class SpeakerEyes {
     return found ? { node: found.spec.holderIdentity, term: found.spec.leaseTransitions } : null;
   }
 
+  /** Addresses that belong to some node by their Lease. */
+  async recorded(): Promise<string[]> {
+    const leases = await this.bed.api.list(LEASES, { labelSelector: 'arpeggio.io/record=owner' });
+    return leases.flatMap(({ metadata, spec }) =>
+      spec.holderIdentity ? [String(metadata.annotations['arpeggio.io/address'])] : [],
+    );
+  }
+
   /** Holder of each node's session. */
   async sessions(): Promise<Record<string, string>> {
     const leases = await this.bed.api.list(LEASES, { labelSelector: 'arpeggio.io/record=session' });
