@@ -42,13 +42,17 @@ export class Giving {
     this.#offer(uninformed.keys(), nowMs, (address) => uninformed.get(address) ?? null);
   }
 
+  /** Who was asked and has not taken an address in time is waited for no more; also while this node is on hold. */
+  endOverdue(nowMs: number): void {
+    for (const { address, node } of this.ledger.handovers.takeOverdue(nowMs)) {
+      this.ledger.unwilling.add(address, node, nowMs);
+      this.departure.consider(address);
+    }
+  }
+
   /** Looks for successors of what shall go. */
   giveAway(nowMs: number): void {
     const { ledger, departure } = this;
-    for (const { address, node } of ledger.handovers.takeOverdue(nowMs)) {
-      ledger.unwilling.add(address, node, nowMs);
-      departure.consider(address);
-    }
     if (!this.mayGive()) return;
     const due: Address[] = [];
     for (const address of departure.takeDue(ledger.replication.own.addresses, nowMs)) {

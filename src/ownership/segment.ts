@@ -341,6 +341,7 @@ export class Segment {
     this.#taking.advance(nowMs);
     if (this.#mayTake()) this.#taking.place(nowMs);
     for (const address of ledger.takeGained()) this.#giving.departure.consider(address);
+    this.#giving.endOverdue(nowMs);
     if (this.#presence.present) this.#giving.giveAway(nowMs);
     else this.#giving.giveUpForbidden();
     ledger.touch(replication.confirm(nowMs));

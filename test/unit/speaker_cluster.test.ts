@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Address, parseAddress } from '../../src/net/address.js';
+import type { PeerReport } from '../../src/responder/types.js';
 import { Cluster } from './cluster_driver.js';
 import { service } from './speaker_driver.js';
 
@@ -200,6 +201,26 @@ describe('an owner that is on hold', () => {
     const changed = [{ ...service('web', ADDRESSES), nodes: ['host-b'] }];
     for (const name of ['host-b', 'host-a']) cluster.desireAt(name, changed);
     for (const address of mine) assert.deepEqual(cluster.answering(address), ['host-b']);
+  });
+});
+
+describe('an owner that comes to be on hold while it hands an address over', () => {
+  it('waits for its successor no longer than otherwise', () => {
+    const cluster = started(['host-a']);
+    const { speaker } = cluster.node('host-a');
+    const successor: PeerReport = {
+      ...{ node: 'host-b', interfaceName: 'eth0', incarnation: '00000000000000bb', mac: '02:00:00:00:00:0b' },
+      ...{ state: 'ready', link: 'two-way', intervalMs: 50, multiplier: 3, hears: 1 },
+      ...{ claimsVersion: 0, claimsDigest: 0, heldVersion: 0 },
+    };
+    cluster.step('host-a', { type: 'peer', peer: successor });
+    cluster.step('host-a', { type: 'move', address: ADDRESSES[0]!, node: 'host-b' });
+    cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
+    // It claims something that it never tells: the hold lasts longer than the handover may.
+    cluster.step('host-a', { type: 'peer', peer: { ...successor, claimsVersion: 1 } });
+    cluster.run(1_500);
+    assert.equal(speaker.stateOf('eth0'), 'joining');
+    assert.ok(speaker.nextMs(cluster.nowMs)! > cluster.nowMs, 'something is due again and again');
   });
 });
 
