@@ -4,6 +4,8 @@ import type { Address } from '../net/address.js';
 const RETRY_MS = 1_000;
 /** Leaving: what nobody took after this long is given up. */
 const LEAVE_LIMIT_MS = 3_000;
+/** So long after it was told to leave, a node knows what its packet thread had taken over by itself until then. */
+const TOOK_MS = 20;
 /** The API server tells of one node after the other: who becomes a node of last resort waits whether all do. */
 const LAST_RESORT_MS = 500;
 
@@ -63,7 +65,12 @@ export class Departure {
 
   /** Whether leaving has taken long enough. */
   isOver(nowMs: number): boolean {
-    return this.#leavingSinceMs !== null && nowMs >= this.#leavingSinceMs + LEAVE_LIMIT_MS;
+    return nowMs >= this.#leftMs(LEAVE_LIMIT_MS);
+  }
+
+  /** Whether all that the packet thread took over before is known: others have to hear that it was ours for a while. */
+  knowsAll(nowMs: number): boolean {
+    return nowMs >= this.#leftMs(TOOK_MS);
   }
 
   /** Those of `owned` that are to be looked at now; not again for a while then. */
@@ -79,8 +86,13 @@ export class Departure {
   }
 
   /** @param owning whether anything is ours that may be given */
-  nextMs(owning: boolean): number {
-    const overMs = this.#leavingSinceMs === null ? Number.POSITIVE_INFINITY : this.#leavingSinceMs + LEAVE_LIMIT_MS;
-    return owning ? Math.min(overMs, this.#allMs) : overMs;
+  nextMs(owning: boolean, nowMs: number): number {
+    const leftMs = this.#leftMs(this.leaving && !this.knowsAll(nowMs) ? TOOK_MS : LEAVE_LIMIT_MS);
+    return owning ? Math.min(leftMs, this.#allMs) : leftMs;
+  }
+
+  /** So long after it was told to leave; Infinity: it was not. */
+  #leftMs(afterMs: number): number {
+    return this.#leavingSinceMs === null ? Number.POSITIVE_INFINITY : this.#leavingSinceMs + afterMs;
   }
 }

@@ -76,7 +76,8 @@ export class Giving {
     const { ledger, departure } = this;
     if (!departure.leaving || this.#left) return;
     const alone = !ledger.members.twoWay().some(({ state }) => state === 'ready');
-    if (!alone && present && ledger.replication.own.size > 0 && !departure.isOver(nowMs)) return;
+    const isDone = ledger.replication.own.size === 0 && departure.knowsAll(nowMs);
+    if (!alone && present && !isDone && !departure.isOver(nowMs)) return;
     this.#left = true;
     for (const address of ledger.owned()) ledger.yield(address, 'this node leaves');
     ledger.settle(nowMs);

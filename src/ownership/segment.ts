@@ -318,7 +318,7 @@ export class Segment {
       unwilling.nextMs(),
       members.oneWayDueMs(nowMs),
       this.#presence.present && !this.left
-        ? this.#giving.departure.nextMs(this.ownedCount > 0 && this.#mayGive())
+        ? this.#giving.departure.nextMs(this.ownedCount > 0 && this.#mayGive(), nowMs)
         : Number.POSITIVE_INFINITY,
     );
     if (this.#mayTake()) nextMs = Math.min(nextMs, unowned.nextMs());

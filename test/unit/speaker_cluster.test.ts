@@ -260,6 +260,26 @@ describe('a planned move', () => {
     assert.equal(cluster.node('host-c').advertisement.state, 'leaving');
   });
 
+  it('is told to stop while what its packet thread took is under way to it: who has that announces it again', () => {
+    const cluster = started();
+    const addresses = ownedBy(cluster, 'host-c');
+    cluster.step('host-a', { type: 'drain' });
+    cluster.kill('host-c');
+    cluster.run(2_000);
+    assert.deepEqual(ownedBy(cluster, 'host-b'), ADDRESSES);
+    const before = cluster.effects.length;
+    cluster.step('host-a', { type: 'stop' });
+    cluster.run(10);
+    const lost = { node: 'host-c', incarnation: cluster.node('host-c').incarnation, interfaceName: 'eth0' };
+    cluster.step('host-a', { type: 'took', number: 1, ...lost, addresses, afterMs: 150 });
+    cluster.run(50);
+    assert.ok(cluster.node('host-a').speaker.stopped);
+    const announced = cluster.effects
+      .slice(before)
+      .flatMap(({ node, effect }) => (node === 'host-b' && effect.type === 'announce' ? effect.addresses : []));
+    assert.deepEqual([...new Set(announced)].sort(), addresses);
+  });
+
   it('moves an address by command, whichever node is asked', () => {
     const cluster = started();
     const [address] = ownedBy(cluster, 'host-a') as [Address];
