@@ -17,6 +17,8 @@ interface Pending {
   sentMs: number;
   /** When it said last that it was not told yet; {@link NEVER}: it did not. */
   postponedMs: number;
+  /** Clients have to hear of the owner again, whatever the successor does. */
+  spoken: boolean;
   /** All that said so, those that were asked before included. */
   readonly uninformed: Set<string>;
 }
@@ -34,7 +36,8 @@ export class Handovers {
 
   /** Whether the successor may announce the address at any moment: until then its owner does. */
   isGoing(address: Address): boolean {
-    return this.#pending.get(address)?.postponedMs === NEVER;
+    const pending = this.#pending.get(address);
+    return pending?.postponedMs === NEVER && !pending.spoken;
   }
 
   /** Whether another set of addresses may be pending, or going, than at the last call. */
@@ -59,6 +62,7 @@ export class Handovers {
       startedMs: nowMs,
       sentMs: NEVER,
       postponedMs: NEVER,
+      spoken: false,
       uninformed,
     });
     this.#changed = true;
@@ -72,6 +76,14 @@ export class Handovers {
     pending.postponedMs = nowMs;
     pending.uninformed.add(pending.node);
     return pending.uninformed;
+  }
+
+  /** The owner announces the address again, though it has asked a successor: another node was followed meanwhile. */
+  speak(address: Address): void {
+    const pending = this.#pending.get(address);
+    if (!pending || pending.spoken) return;
+    pending.spoken = true;
+    this.#changed = true;
   }
 
   end(address: Address): void {

@@ -32,14 +32,24 @@ export class LastWord {
   }
 
   /** A node is not heard in both directions any more. Whether or not its claims counted, some may have followed them. */
-  lost({ incarnation, mac }: PeerReport): void {
+  lost({ node, incarnation, mac }: PeerReport): void {
     const { ledger } = this;
-    for (const address of ledger.replication.claimedBy(incarnation)) this.contested(address);
+    for (const address of ledger.replication.claimedBy(incarnation)) this.yielded(address, node);
     for (const [address, by] of ledger.disputed) {
       if (by !== mac) continue;
       ledger.disputed.delete(address);
-      this.contested(address);
+      this.yielded(address, node);
     }
+  }
+
+  /**
+   * The node has the address no more. A successor of ours may speak at any moment, so that nothing is said; but who followed
+   * another node must not wait for one that may never take it.
+   */
+  yielded(address: Address, node: string | undefined): void {
+    const { handovers } = this.ledger;
+    if (handovers.successorOf(address) !== node) handovers.speak(address);
+    this.contested(address);
   }
 
   /** Ours has to be the last word where it is ours. */

@@ -362,7 +362,8 @@ export class Segment {
     const changed = replication.apply(incarnation, message);
     this.#ledger.touch(changed);
     for (const address of changed) if (replication.claimOf(incarnation, address) === null) dropped.add(address);
-    for (const address of dropped) this.#lastWord.contested(address);
+    const node = this.members.byIncarnation(incarnation)?.report.node;
+    for (const address of dropped) this.#lastWord.yielded(address, node);
     // What was told before counts against ours only now that nothing is missing.
     for (const address of replication.claimedBy(incarnation)) if (this.owns(address)) this.#ledger.touch([address]);
     // Two versions that we did not see: an address of ours may have been claimed in one and yielded in the other.

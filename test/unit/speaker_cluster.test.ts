@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Address, parseAddress } from '../../src/net/address.js';
+import type { ClaimsChange } from '../../src/ownership/message.js';
 import type { PeerReport } from '../../src/responder/types.js';
 import { Cluster } from './cluster_driver.js';
 import { service } from './speaker_driver.js';
@@ -204,15 +205,43 @@ describe('an owner that is on hold', () => {
   });
 });
 
+/** A node of which only its heartbeats arrive. */
+function silentPeer(node: string, digit: string): PeerReport {
+  return {
+    ...{ node, interfaceName: 'eth0', incarnation: `00000000000000b${digit}`, mac: `02:00:00:00:00:0${digit}` },
+    ...{ state: 'ready', link: 'two-way', intervalMs: 50, multiplier: 3, hears: 1 },
+    ...{ claimsVersion: 0, claimsDigest: 0, heldVersion: 0 },
+  };
+}
+
+describe('an owner that has asked a successor', () => {
+  it('announces the address when a third node has yielded it: who followed that waits for no successor', () => {
+    const cluster = started(['host-a']);
+    const [address] = ADDRESSES as [Address];
+    const third = silentPeer('host-c', 'c');
+    for (const peer of [silentPeer('host-b', 'b'), third]) cluster.step('host-a', { type: 'peer', peer });
+    const hear = (change: Omit<ClaimsChange, 'type'>) =>
+      cluster.step('host-a', {
+        ...{ type: 'message', interfaceName: 'eth0', node: 'host-c', incarnation: third.incarnation },
+        message: { type: 'claims-change', ...change },
+      });
+    hear({ baseVersion: 0, version: 1, claims: [{ address, term: 0, firm: false }], yielded: [] });
+    cluster.step('host-a', { type: 'move', address, node: 'host-b' });
+    const quiet = () => cluster.node('host-a').table.entries.some((entry) => (entry.quiet?.length ?? 0) > 0);
+    assert.ok(quiet());
+    cluster.effects.length = 0;
+    hear({ baseVersion: 1, version: 2, claims: [], yielded: [address] });
+    assert.ok(!quiet());
+    const announced = cluster.effects.flatMap(({ effect }) => (effect.type === 'announce' ? effect.addresses : []));
+    assert.deepEqual(announced, [address]);
+  });
+});
+
 describe('an owner that comes to be on hold while it hands an address over', () => {
   it('waits for its successor no longer than otherwise', () => {
     const cluster = started(['host-a']);
     const { speaker } = cluster.node('host-a');
-    const successor: PeerReport = {
-      ...{ node: 'host-b', interfaceName: 'eth0', incarnation: '00000000000000bb', mac: '02:00:00:00:00:0b' },
-      ...{ state: 'ready', link: 'two-way', intervalMs: 50, multiplier: 3, hears: 1 },
-      ...{ claimsVersion: 0, claimsDigest: 0, heldVersion: 0 },
-    };
+    const successor = silentPeer('host-b', 'b');
     cluster.step('host-a', { type: 'peer', peer: successor });
     cluster.step('host-a', { type: 'move', address: ADDRESSES[0]!, node: 'host-b' });
     cluster.step('host-a', { type: 'held', number: 1, interfaceName: 'eth0', reason: 'link-returned' });
