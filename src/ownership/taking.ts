@@ -114,6 +114,7 @@ export class Taking {
     const placed = place(candidates.requests(wanted, { self }), ledger.owners.loads);
     for (const [address, node] of placed) {
       if (node === ledger.node) {
+        this.#doubtUnwilling(address);
         const from = history.lastOwner(address);
         if (!history.isNew(address)) {
           ledger.acquire(address, 'takeover', from === null ? 'nobody had it' : `took over from ${from}`, nowMs);
@@ -123,6 +124,15 @@ export class Taking {
       } else {
         unowned.fallTo(address, node, nowMs);
       }
+    }
+  }
+
+  /** Who did not take it may hang, and its packet thread may answer all the same: when it is gone, clients are told again. */
+  #doubtUnwilling(address: Address): void {
+    const { ledger } = this.#options;
+    for (const node of ledger.unwilling.of(address).keys()) {
+      const report = ledger.members.get(node)?.report;
+      if (report?.link === 'two-way') ledger.disputed.set(address, report.mac);
     }
   }
 

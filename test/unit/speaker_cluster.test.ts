@@ -214,6 +214,24 @@ function silentPeer(node: string, digit: string): PeerReport {
   };
 }
 
+describe('who takes what another node did not take', () => {
+  it('announces it again when that is gone: its packet thread may have answered, while its JavaScript hung', () => {
+    const cluster = new Cluster([service('web', ADDRESSES)]);
+    cluster.start('host-a');
+    const silent = silentPeer('host-b', 'b');
+    cluster.step('host-a', { type: 'peer', peer: silent });
+    cluster.run(1_500);
+    const late = ADDRESSES.filter((address) => cluster.answering(address).length === 0);
+    assert.ok(late.length > 0 && late.length < ADDRESSES.length);
+    cluster.run(5_000);
+    assertOneEach(cluster);
+    cluster.effects.length = 0;
+    cluster.step('host-a', { type: 'peer', peer: { ...silent, link: 'down' } });
+    const announced = cluster.effects.flatMap(({ effect }) => (effect.type === 'announce' ? effect.addresses : []));
+    assert.deepEqual(announced.sort(), late);
+  });
+});
+
 describe('an owner that has asked a successor', () => {
   it('announces the address when a third node has yielded it: who followed that waits for no successor', () => {
     const cluster = started(['host-a']);
