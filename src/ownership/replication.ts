@@ -133,6 +133,13 @@ export class Replication {
     return nowMs >= this.#settledMs() && this.members.allTwoWay(nowMs) && this.allHeld();
   }
 
+  /** A peer said which version of our claims it holds. It may have dropped what it held: then all are told again. */
+  heldBy({ heldVersion }: PeerReport, nowMs: number): void {
+    if (heldVersion === this.own.version || this.#repairMs !== Number.POSITIVE_INFINITY) return;
+    this.#repairMs = nowMs + this.#pauseMs();
+    this.#repairPauseMs = 0;
+  }
+
   /** A peer is new here, or back: it hears our claims at once. */
   greet(nowMs: number): void {
     this.#repairMs = Math.min(this.#repairMs, nowMs);

@@ -196,6 +196,7 @@ export class Segment {
       this.#ledger.touch(replication.forget(previous.report.incarnation));
     }
     replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
+    if (report.link === 'two-way') replication.heldBy(report, nowMs);
     if (!countsAlike(before?.report, report)) this.#ledger.touch(replication.claimedBy(report.incarnation));
     if (report.link === before?.report.link && report.state === before.report.state) return;
     this.#ledger.placeAnew();
