@@ -12,7 +12,8 @@ const BOUND_MS = 2_000;
  * While nodes are well that may own an address, it is answered by one that hears the questions: whatever happens to
  * others. Nodes that are cut off from each other have to see to it on each side.
  * But what is recorded of a node whose session lasts, and which they never heard since they started, they leave to it: switches may
- * keep heartbeats from them, and nothing else. Where in truth all that it sends is lost, nobody can tell that from here.
+ * keep heartbeats from them, and nothing else. That all which it sends is lost, or that it broke down before they started and its
+ * session is not over yet, they cannot tell.
  */
 export const unanswered: CheckerFactory = (world): Checker => {
   const name = 'unanswered';
@@ -31,10 +32,9 @@ export const unanswered: CheckerFactory = (world): Checker => {
     return node.running && node.told !== null && nic.carrier && world.nowMs - calmMs >= WELL_AFTER_MS && !node.draining;
   };
 
-  const isLeftToHolder = (nic: NodeNic, address: Address): boolean => {
+  const isLeftToHolder = ({ node }: NodeNic, address: Address): boolean => {
     const holder = world.api?.records.get(address)?.record.node ?? null;
-    if (holder === null || !nic.node.process!.core.unheard.includes(holder)) return false;
-    return [...world.answerersOf(nic.segment, address)].some(({ node }) => node.name === holder);
+    return holder !== null && node.process!.core.unheard.includes(holder);
   };
 
   const look = (): void => {
