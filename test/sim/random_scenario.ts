@@ -8,6 +8,7 @@ import * as faults from './faults.js';
 import { Random } from './random.js';
 import { HOST_KINDS } from './sim_host.js';
 import type { NodeNic, SimNode } from './sim_node.js';
+import { STALL_LOOK_MS } from './sim_process.js';
 import { World } from './world.js';
 
 /** What may be fixed from outside; the rest is drawn from the seed. */
@@ -302,7 +303,8 @@ class Scenario {
     faults.configure(this.world, this.#desired, 0);
     for (const node of this.world.nodes) {
       if (!node.running || node.process?.leaving) this.#startLater(node, 10);
-      node.stalledUntilMs = 0;
+      // All that waited for it happens within a moment then, as after any stall.
+      node.stalledUntilMs = Math.min(node.stalledUntilMs, node.machine.nowMs + STALL_LOOK_MS);
       node.watchStalledUntilMs = 0;
     }
   }

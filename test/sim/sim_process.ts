@@ -11,8 +11,8 @@ import { SimThread, type ThreadEvent } from './sim_thread.js';
 
 const RENEW_MS = 1_000;
 const SERVE_RETRY_MS = 500;
-/** A stall may be cut short. */
-const STALL_LOOK_MS = 50;
+/** A stall may be cut short, to no less than this. */
+export const STALL_LOOK_MS = 50;
 /** Three heartbeats of goodbye take 10 ms. */
 const CLOSE_AFTER_MS = 15;
 const LAST_WRITES_MS = 1_000;
