@@ -214,6 +214,9 @@ export class Segment {
     } else {
       handovers.endFor(report.node);
       this.#lastWord.lost(report);
+      // It may have answered, and never could tell us what it claimed.
+      const tookPart = before?.report.state !== 'joining';
+      if (report.link === 'down' && tookPart && !before?.wasTwoWay) this.#lastWord.doubt();
     }
   }
 

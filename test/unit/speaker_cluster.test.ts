@@ -214,6 +214,18 @@ function silentPeer(node: string, digit: string): PeerReport {
   };
 }
 
+describe('an owner that hears a node for the first time as that leaves', () => {
+  it('announces its addresses: the other may have answered for them, and could not tell', () => {
+    const cluster = started(['host-a']);
+    cluster.effects.length = 0;
+    const peer: PeerReport = { ...silentPeer('host-b', 'b'), link: 'down', state: 'leaving' };
+    cluster.step('host-a', { type: 'peer', peer });
+    cluster.run(500);
+    const announced = cluster.effects.flatMap(({ effect }) => (effect.type === 'announce' ? effect.addresses : []));
+    assert.deepEqual(announced.sort(), ADDRESSES);
+  });
+});
+
 describe('who takes what another node did not take', () => {
   it('announces it again when that is gone: its packet thread may have answered, while its JavaScript hung', () => {
     const cluster = new Cluster([service('web', ADDRESSES)]);
