@@ -138,7 +138,12 @@ export class SimNode {
     if (!this.machine.frozen) return;
     this.trouble.end(this.world.queue.nowMs);
     this.thawedMs = this.world.queue.nowMs;
-    this.machine.thaw(clockStood, (pauseMs) => this.process?.thread.resumed(pauseMs));
+    this.machine.thaw(clockStood, (pauseMs) => {
+      const thread = this.process?.thread;
+      // What its links did meanwhile it sees only now, as they are now.
+      for (const port of thread?.ports.values() ?? []) thread?.linkChanged(port);
+      thread?.resumed(pauseMs);
+    });
   }
 
   stall(ms: number): void {
@@ -160,6 +165,7 @@ export class SimNode {
   setCarrier(nic: NodeNic, carrier: boolean): void {
     if (nic.carrier === carrier) return;
     nic.carrier = carrier;
+    if (this.machine.frozen) return;
     const thread = this.process?.thread;
     const port = thread?.ports.get(nic.name);
     if (thread !== undefined && port !== undefined) thread.linkChanged(port);
