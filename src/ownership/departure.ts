@@ -5,7 +5,7 @@ const RETRY_MS = 1_000;
 /** Leaving: what nobody took after this long is given up. */
 const LEAVE_LIMIT_MS = 3_000;
 /** So long after it was told to leave, a node knows what its packet thread had taken over by itself until then. */
-const TOOK_MS = 20;
+const TOOK_MS = 100;
 /** The API server tells of one node after the other: who becomes a node of last resort waits whether all do. */
 const LAST_RESORT_MS = 500;
 

@@ -331,7 +331,7 @@ describe('a planned move', () => {
     cluster.run(10);
     const lost = { node: 'host-c', incarnation: cluster.node('host-c').incarnation, interfaceName: 'eth0' };
     cluster.step('host-a', { type: 'took', number: 1, ...lost, addresses, afterMs: 150 });
-    cluster.run(50);
+    cluster.run(150);
     assert.ok(cluster.node('host-a').speaker.stopped);
     const announced = cluster.effects
       .slice(before)
