@@ -191,7 +191,11 @@ export class Segment {
     this.#replaced.delete(report.incarnation);
     const previous = members.get(report.node);
     const before = members.update(report, nowMs);
-    if (before === undefined) return;
+    if (before === undefined) {
+      // Newer than the process that we know: heard for the first time as it leaves.
+      if (previous && report.incarnation > previous.report.incarnation) this.#lastWord.doubt();
+      return;
+    }
     if (previous && previous.report.incarnation !== report.incarnation) {
       this.#ledger.touch(replication.forget(previous.report.incarnation));
     }
