@@ -20,6 +20,11 @@ export class Accepted {
     return this.#accepted.get(address)?.from ?? null;
   }
 
+  /** What a process has asked us to take. */
+  of(incarnation: string): Address[] {
+    return [...this.#accepted].flatMap(([address, { from }]) => (from === incarnation ? [address] : []));
+  }
+
   /** Those whose time is over: the better claim counts again. */
   takeExpired(nowMs: number): Address[] {
     const expired = [...this.#accepted].flatMap(([address, { untilMs }]) => (untilMs <= nowMs ? [address] : []));

@@ -201,6 +201,7 @@ export class Segment {
     }
     replication.check(report.incarnation, report.claimsVersion, report.claimsDigest);
     if (report.link === 'two-way') replication.heldBy(report, nowMs);
+    this.#taking.heard(report);
     if (!countsAlike(before?.report, report)) this.#ledger.touch(replication.claimedBy(report.incarnation));
     if (report.link === before?.report.link && report.state === before.report.state) return;
     this.#ledger.placeAnew();

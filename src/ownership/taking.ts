@@ -1,5 +1,6 @@
 import type { Address } from '../net/address.js';
 import { place } from '../placement/placement.js';
+import type { PeerReport } from '../responder/types.js';
 import type { PeerProcess } from './actions.js';
 import type { Candidates, Wanted } from './candidates.js';
 import type { Ledger } from './ledger.js';
@@ -63,6 +64,18 @@ export class Taking {
     ] as const) {
       if (list.length === 0) continue;
       for (const message of splitRequest({ type, to: from, addresses: list })) ledger.act({ type: 'send', message });
+    }
+  }
+
+  /** Who holds our claims and still lists its own had asked us long ago: it does not any more, and its claims count. */
+  heard(report: PeerReport): void {
+    const { accepted, replication } = this.#options.ledger;
+    for (const address of accepted.of(report.incarnation)) {
+      const { madeIn = 0 } = replication.own.get(address) ?? {};
+      const knowsOurs = madeIn > 0 && report.heldVersion >= madeIn && replication.holds(report);
+      if (!knowsOurs || replication.claimOf(report.incarnation, address) === null) continue;
+      accepted.delete(address);
+      this.#options.ledger.touch([address]);
     }
   }
 

@@ -376,6 +376,17 @@ describe('a planned move', () => {
     assert.ok(!isQuiet());
   });
 
+  it('that its owner has asked for no more, before it is heard of, comes to nothing at once', () => {
+    const cluster = started();
+    const [address] = ownedBy(cluster, 'host-a') as [Address];
+    const message = { type: 'handover', to: cluster.node('host-b').incarnation, addresses: [address] } as const;
+    const { incarnation } = cluster.node('host-a');
+    cluster.step('host-b', { type: 'message', interfaceName: 'eth0', node: 'host-a', incarnation, message });
+    assert.deepEqual(cluster.answering(address), ['host-a', 'host-b']);
+    cluster.run(100);
+    assert.deepEqual(cluster.answering(address), ['host-a']);
+  });
+
   it('announces again what its successor did not take', () => {
     const cluster = started();
     const [address] = ownedBy(cluster, 'host-a') as [Address];
