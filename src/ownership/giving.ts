@@ -62,11 +62,15 @@ export class Giving {
     if (!departure.all) for (const address of forbidden) ledger.yield(address, 'this node may not own it any more');
   }
 
-  /** On hold nothing is answered, so that there is nothing to hand over: what this node may not own is for others to take. */
-  giveUpForbidden(): void {
+  /**
+   * What is not answered cannot be handed over: what this node may not own is for others to take.
+   * @param present whether this node answers anything; not where it is on hold
+   */
+  giveUpForbidden(present: boolean): void {
     const { ledger, departure } = this;
     for (const address of departure.considered) {
-      if (ledger.owns(address) && ledger.wanted.get(address)?.nodes?.has(ledger.node) === false)
+      const forbidden = ledger.wanted.get(address)?.nodes?.has(ledger.node) === false;
+      if (forbidden && ledger.owns(address) && !(present && ledger.holds(address)))
         ledger.yield(address, 'this node may not own it any more');
     }
   }

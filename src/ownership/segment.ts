@@ -351,8 +351,8 @@ export class Segment {
     if (this.#mayTake()) this.#taking.place(nowMs);
     for (const address of ledger.takeGained()) this.#giving.departure.consider(address);
     this.#giving.endOverdue(nowMs);
+    this.#giving.giveUpForbidden(this.#presence.present);
     if (this.#presence.present) this.#giving.giveAway(nowMs);
-    else this.#giving.giveUpForbidden();
     ledger.touch(replication.confirm(nowMs));
     ledger.settle(nowMs);
     for (const address of handovers.takeEnded()) this.#lastWord.contested(address);

@@ -1,6 +1,7 @@
 // `--takeover fenced` in virtual time: records come first. Never two nodes answer, at the price of what each scene says.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseAddress } from '../../src/net/address.js';
 import * as faults from './faults.js';
 import { Scene } from './scene.js';
 import type { SimNode } from './sim_node.js';
@@ -39,6 +40,29 @@ describe('fenced', () => {
     at.settle(6_000);
     at.assertNothingMoved();
     assertRecorded(at);
+  });
+
+  it('a claim that waits for its record is given up at once where its node may not own the address any more', () => {
+    const at = scene();
+    const address = parseAddress('10.9.0.1');
+    const wish = (nodes?: readonly string[]) => {
+      for (const node of at.world.nodes) {
+        const services = node.desired.services.filter(({ name }) => name !== 'new');
+        const added = { name: 'new', addresses: [address], interfaces: null, ...(nodes && { nodes }) };
+        node.configure({ ...node.desired, services: [...services, added] });
+      }
+    };
+    const claimer = () => at.world.nodes.find(({ process }) => process!.core.ownerOf(address, 'eth0'));
+    wish();
+    for (let ms = 0; ms < 1_000 && !claimer(); ms += 1) at.run(1);
+    const { node } = claimer()!.process!.core.ownerOf(address, 'eth0')!;
+    assert.equal(at.world.answerersOf(at.world.segments[0]!, address).size, 0, 'not recorded yet');
+    // Nobody could take it over in order.
+    const rest = at.world.nodes.filter(({ name }) => name !== node);
+    for (const other of rest) other.stall(200);
+    wish(rest.map(({ name }) => name));
+    at.settle(6_000);
+    assert.notEqual(at.owner(address).name, node);
   });
 
   it('a node crashes: replaced when its session is over', () => {
