@@ -3,7 +3,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Bed } from './answer/bed.js';
 import { buildPrograms, requireCommandLine } from './answer/build.js';
 import { chart } from './answer/chart.js';
@@ -20,15 +19,25 @@ import { readme } from './answer/readme.js';
 import { tables } from './answer/report.js';
 import type { Results } from './answer/results.js';
 import { FULL_PLAN, QUICK_PLAN, runRound, type Sample } from './answer/rounds.js';
+import { benchOptions } from './command.js';
 import { CACHE, commandLine, commit, cpuModel, ROOT } from './machine.js';
 import { withSection } from './sections.js';
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    responders: { type: 'string' },
-  },
+const HELP = `npm run bench:answer [-- options]
+
+How fast and how cheaply ARP and NDP are answered, beside the kernel, a Go responder and BPF. A full run writes its part of
+bench/README.md.
+
+  --quick              fewer and shorter rounds
+  --rounds N           so many rounds, instead of the plan's
+  --responders LIST    some of arpeggio, kernel, go, tc; separated by commas
+  --help               this text
+`;
+
+const options = benchOptions(HELP, {
+  quick: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  responders: { type: 'string' },
 });
 
 function say(text: string): void {

@@ -4,10 +4,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { networkAccess } from '../src/lab/access.js';
 import { buildGenerator, requireCommandLine } from './answer/build.js';
+import { benchOptions } from './command.js';
 import { ARPEGGIO } from './failover/arpeggio.js';
+import { EXTRA_NAMES, GROUPS } from './failover/cases.js';
 import { chart } from './failover/chart.js';
 import { underHogs } from './failover/hogs.js';
 import { keepalived } from './failover/keepalived.js';
@@ -20,6 +21,7 @@ import { readme } from './failover/readme.js';
 import { sections } from './failover/report.js';
 import type { CalmSample, FailoverResults, ManySample } from './failover/results.js';
 import type { System, SystemName } from './failover/system.js';
+import { SYSTEM_NAMES } from './failover/system.js';
 import { UCARP } from './failover/ucarp.js';
 import { CACHE, commandLine, commit, cpuModel, ROOT, shortError } from './machine.js';
 import { withSection } from './sections.js';
@@ -37,13 +39,24 @@ const COMMANDS: Readonly<Partial<Record<SystemName, Command>>> = {
 };
 const PUBLISH_SECONDS = { full: 30, quick: 6 };
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    repetitions: { type: 'string' },
-    'hog-minutes': { type: 'string' },
-    only: { type: 'string' },
-  },
+const HELP = `npm run bench:failover [-- options]
+
+What a client notices when the owner of an address goes, is moved or returns, beside keepalived and ucarp. A full run writes its part of
+bench/README.md.
+
+  --quick            each case twice, and a minute under load
+  --repetitions N    so often, instead of ten times
+  --hog-minutes N    so long under load, instead of ten minutes
+  --only NAMES       systems (${SYSTEM_NAMES.join(', ')}), cases
+                     (${[...GROUPS.map(({ name }) => name), ...EXTRA_NAMES].join(', ')}), or both; separated by commas
+  --help             this text
+`;
+
+const options = benchOptions(HELP, {
+  quick: { type: 'boolean', default: false },
+  repetitions: { type: 'string' },
+  'hog-minutes': { type: 'string' },
+  only: { type: 'string' },
 });
 
 function say(text: string): void {

@@ -4,10 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Bed } from '../src/lab/kubernetes/bed.js';
 import { NODE_NAMES } from '../src/lab/kubernetes/stage.js';
 import { Arpeggio, advertisement, pool } from '../src/lab/kubernetes/workloads.js';
+import { benchOptions } from './command.js';
 import { BULK_POOL, bulkInterface, burst, created, fill, memory, restart, spread } from './kubernetes/creation.js';
 import { failures, type Note } from './kubernetes/failures.js';
 import { type KubernetesResults, readme, table } from './kubernetes/report.js';
@@ -21,8 +21,21 @@ import { withSection } from './sections.js';
 const PARTS = ['failures', 'creation', 'burst', 'many', 'scale'] as const;
 type Part = (typeof PARTS)[number];
 
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, repetitions: { type: 'string' }, only: { type: 'string' } },
+const HELP = `npm run bench:kubernetes [-- options]
+
+What users of MetalLB notice, on a real control plane with a real kube-proxy. A full run writes its part of bench/README.md; it takes
+a quarter of an hour, and a machine with nothing else to do.
+
+  --quick            each case once
+  --repetitions N    so often, instead of three times
+  --only PARTS       some of ${PARTS.join(', ')}; separated by commas
+  --help             this text
+`;
+
+const options = benchOptions(HELP, {
+  quick: { type: 'boolean', default: false },
+  repetitions: { type: 'string' },
+  only: { type: 'string' },
 });
 
 function say(text: string): void {
