@@ -158,10 +158,11 @@ export class SpeakerNode {
   /** Hands everything over, tells the cluster that this node announces nothing, and ends. */
   async stop(hurry: AbortSignal): Promise<void> {
     clearTimeout(this.#earlyLimit);
+    // What it says of services goes in one request at the end, not one by one as they are handed over.
+    this.#reports.end();
     await this.#process.leave(hurry);
     clearInterval(this.#look);
     clearInterval(this.#restore);
-    this.#reports.end();
     await Promise.all([
       this.#source.stop(),
       this.#stateFile.close(),

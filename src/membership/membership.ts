@@ -37,8 +37,11 @@ export class Membership {
   #twoWay: readonly PeerReport[] | null = null;
   #longestInterval: { readonly linkChanges: number; readonly ms: number } = { linkChanges: -1, ms: 0 };
 
-  /** @param sessions nodes that take part, as somebody else knows: who started behind a cut has heard of no others */
-  constructor(private readonly sessions: () => ReadonlySet<string> = () => NOBODY) {}
+  /**
+   * @param strangers nodes that take part, as somebody else knows, and were never heard on any segment: who started behind a cut knows
+   * of no others
+   */
+  constructor(private readonly strangers: () => Iterable<string> = () => []) {}
 
   /** @returns the peer as it was before, null where it or its process is new; undefined for news of a process of the past */
   update(report: PeerReport, nowMs: number): Peer | null | undefined {
@@ -136,7 +139,7 @@ export class Membership {
   /** How many other nodes are, with us, more than half of the nodes known. Alone, nobody is most. */
   get majority(): number {
     let others = this.#known.size;
-    for (const node of this.sessions()) if (!this.#peers.has(node)) others += 1;
+    for (const node of this.strangers()) if (!this.#peers.has(node)) others += 1;
     return others > 0 ? Math.floor((others + 1) / 2) : Number.POSITIVE_INFINITY;
   }
 
@@ -189,8 +192,6 @@ export class Membership {
     else this.#macs.set(to, new Set([node]));
   }
 }
-
-const NOBODY: ReadonlySet<string> = new Set();
 
 /** Entries of native/wire/heartbeat.h's frames at least; a longer list of peers rotates. */
 const PEERS_PER_FRAME = 64;

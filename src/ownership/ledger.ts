@@ -43,7 +43,7 @@ export class Ledger {
     intervalMs: number,
     private readonly records: Records,
   ) {
-    this.members = new Membership(() => records.live);
+    this.members = new Membership(() => records.strangers());
     this.unowned = new Unowned(this.members);
     this.replication = new Replication(this.members, intervalMs);
   }

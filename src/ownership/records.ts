@@ -57,6 +57,11 @@ export class Records {
     return this.#live;
   }
 
+  /** Nodes whose session lasts, and which were not heard on any segment so far. */
+  *strangers(): Iterable<string> {
+    for (const node of this.#live) if (!this.#heard.has(node)) yield node;
+  }
+
   /** Nodes that have ended their session themselves. */
   get ended(): ReadonlySet<string> {
     return this.#ended;

@@ -35,6 +35,13 @@ describe('records of nodes that hear each other', () => {
     assertRecorded(scene);
   });
 
+  it('leave claims firm on a segment that only some of the nodes are on', () => {
+    const scene = new Scene({ api: true, nodes: [[0], [0], [0], [0], [0, 1], [0, 1]], segments: 2 });
+    const { process } = scene.world.nodes.at(-1)!;
+    for (const address of scene.addresses)
+      assert.equal(process!.core.ownerOf(address, 'eth1')?.firm, true, `${address} on the smaller segment`);
+  });
+
   it('wait while the API server is down, and nothing else does', () => {
     const scene = new Scene({ api: true });
     const up = faults.apiDown(scene.world);
