@@ -126,14 +126,26 @@ export class OwnershipRecords {
   /** What the API server says of the Lease of an address; null: it is gone. */
   seen(address: Address, lease: Lease | null): OwnershipRecord | null {
     if (lease === null) {
-      const was = this.#known.get(address)?.record;
-      this.#known.delete(address);
+      const news = this.#gone(address);
       if (this.#writing.has(address)) this.#interrupted.add(address);
       // Somebody took it away; as long as this node owns the address, it shall be there.
       if (this.#owned.has(address)) this.#queue.add(address);
-      return was && was.node !== null ? { address, node: null, term: was.term } : null;
+      return news;
     }
     return this.#keep(address, lease);
+  }
+
+  /** @returns what that says, if it is new */
+  #gone(address: Address): OwnershipRecord | null {
+    const was = this.#known.get(address)?.record;
+    this.#known.delete(address);
+    return was && was.node !== null ? { address, node: null, term: was.term } : null;
+  }
+
+  /** The watch tells nothing new then: whoever goes by records has to hear it now. */
+  #tellGone(address: Address): void {
+    const news = this.#gone(address);
+    if (news) this.#options.onRecords([news]);
   }
 
   /** The API server is heard again. */
@@ -238,7 +250,7 @@ export class OwnershipRecords {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
     this.#forgotten.delete(address);
-    this.#known.delete(address);
+    this.#tellGone(address);
     if (this.#owned.has(address)) this.#queue.add(address);
   }
 
@@ -247,7 +259,7 @@ export class OwnershipRecords {
       this.#tell(address, await this.#options.api.get(`${this.#path}/${ownerLeaseName(address)}`));
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      this.#known.delete(address);
+      this.#tellGone(address);
     }
   }
 
