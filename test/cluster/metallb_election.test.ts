@@ -10,6 +10,7 @@ import { NODE_NAMES, type NodeName } from '../../src/lab/kubernetes/stage.js';
 import { Arpeggio } from '../../src/lab/kubernetes/workloads.js';
 import { readJson } from '../native/vector_files.js';
 import { withBed } from './harness/bed.js';
+import { SpeakerEyes } from './harness/speaker_eyes.js';
 
 /** Every third case; unit tests run them all. */
 const EVERY = 3;
@@ -102,6 +103,10 @@ class Stage {
   async clear(): Promise<void> {
     for (const path of this.applied.splice(0).reverse()) await this.bed.api.delete(path);
     await this.bed.api.eventually('nothing is answered', async () => (await this.answering()).length === 0);
+    // An address that comes back before its record is gone, and all know that, goes to its former owner.
+    const eyes = new SpeakerEyes(this.bed);
+    await this.bed.api.eventually('nothing is recorded', async () => (await eyes.recorded()).length === 0);
+    await delay(SEEN_MS);
     for (const node of NODE_NAMES)
       if (!this.arpeggio.speaker(node).isRunning) {
         await this.arpeggio.speaker(node).start();

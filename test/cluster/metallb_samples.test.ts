@@ -49,6 +49,7 @@ class Cluster {
       await api.eventually('nothing is answered any more', async () => (await this.answering()).length === 0);
       // An address that comes back before its record is released goes to its former owner.
       await api.eventually('nothing is recorded any more', async () => (await this.eyes.recorded()).length === 0);
+      await delay(SEEN_MS);
     }
   }
 
