@@ -11,6 +11,11 @@ export interface Wanted {
   readonly prefer: ReadonlyMap<string, number>;
 }
 
+/** Whether the node may own the address; not where it is no service IP. */
+export function mayOwn(wish: Wanted | null | undefined, node: string): boolean {
+  return wish != null && (wish.nodes === null || wish.nodes.has(node));
+}
+
 export interface RequestOptions {
   /** Whether this node is one of the candidates. */
   readonly self: (address: Address) => boolean;

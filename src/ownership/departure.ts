@@ -87,7 +87,7 @@ export class Departure {
 
   /** @param owning whether anything is ours that may be given */
   nextMs(owning: boolean, nowMs: number): number {
-    const leftMs = this.#leftMs(this.leaving && !this.knowsAll(nowMs) ? TOOK_MS : LEAVE_LIMIT_MS);
+    const leftMs = this.#leftMs(this.knowsAll(nowMs) ? LEAVE_LIMIT_MS : TOOK_MS);
     return owning ? Math.min(leftMs, this.#allMs) : leftMs;
   }
 

@@ -110,10 +110,9 @@ export class Fence {
     // What happened meanwhile may not be told yet.
     if (pauseMs > STOOD_STILL_MS) {
       for (const missed of this.#missed.values()) missed.latestMs = nowMs;
-      if (Number.isFinite(pauseMs)) this.#stood = { sinceMs: this.#lookedMs, untilMs: nowMs + GRACE_MS };
+      if (Number.isFinite(pauseMs)) this.#stood = { sinceMs: this.#missableSince(), untilMs: nowMs + GRACE_MS };
     }
-    const lastMs = Number.isFinite(pauseMs) ? this.#lookedMs : nowMs;
-    const earliestMs = nowMs < this.#stood.untilMs ? this.#stood.sinceMs : lastMs;
+    const earliestMs = Number.isFinite(pauseMs) ? this.#missableSince(nowMs) : nowMs;
     this.#lookedMs = nowMs;
     const free = new Map<string, 'silent' | 'known'>();
     let allHeard = true;
@@ -140,6 +139,11 @@ export class Fence {
       this.#confirmed.clear();
     }
     return changed;
+  }
+
+  /** Since when whoever is missed at a time may have missed us: since the last look, or since before a standstill not long ago. */
+  #missableSince(nowMs = this.#lookedMs): number {
+    return nowMs < this.#stood.untilMs ? this.#stood.sinceMs : this.#lookedMs;
   }
 
   nextMs(): number {

@@ -1,6 +1,6 @@
 import type { Address } from '../net/address.js';
 import { place } from '../placement/placement.js';
-import type { Candidates, Wanted } from './candidates.js';
+import { type Candidates, mayOwn, type Wanted } from './candidates.js';
 import { Departure } from './departure.js';
 import type { Ledger } from './ledger.js';
 
@@ -69,9 +69,8 @@ export class Giving {
   giveUpForbidden(present: boolean): void {
     const { ledger, departure } = this;
     for (const address of departure.considered) {
-      const forbidden = ledger.wanted.get(address)?.nodes?.has(ledger.node) === false;
-      if (forbidden && ledger.owns(address) && !(present && ledger.holds(address)))
-        ledger.yield(address, 'this node may not own it any more');
+      if (!ledger.owns(address) || mayOwn(ledger.wanted.get(address), ledger.node)) continue;
+      if (!present || !ledger.holds(address)) ledger.yield(address, 'this node may not own it any more');
     }
   }
 
@@ -100,7 +99,7 @@ export class Giving {
     for (const address of addresses) {
       const wish = ledger.wanted.get(address);
       if (!wish || !ledger.owns(address)) continue;
-      if (departure.all || (wish.nodes !== null && !wish.nodes.has(ledger.node))) must.push([address, wish, false]);
+      if (departure.all || !mayOwn(wish, ledger.node)) must.push([address, wish, false]);
       else if (departure.lastResort) may.push([address, wish, false]);
     }
     const left: Address[] = [];

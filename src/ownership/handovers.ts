@@ -17,10 +17,10 @@ interface Pending {
   sentMs: number;
   /** When it said last that it was not told yet; {@link NEVER}: it did not. */
   postponedMs: number;
-  /** Clients have to hear of the owner again, whatever the successor does. */
-  spoken: boolean;
   /** All that said so, those that were asked before included. */
   readonly uninformed: Set<string>;
+  /** Clients have to hear of the owner again, whatever the successor does. */
+  spoken: boolean;
 }
 
 /** The planned moves that this node has begun on a segment: who was asked to take what. Pure. */
@@ -62,8 +62,8 @@ export class Handovers {
       startedMs: nowMs,
       sentMs: NEVER,
       postponedMs: NEVER,
-      spoken: false,
       uninformed,
+      spoken: false,
     });
     this.#changed = true;
   }

@@ -2,7 +2,7 @@ import { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import { Accepted } from './accepted.js';
 import type { Acquisition, SegmentAction } from './actions.js';
-import type { Wanted } from './candidates.js';
+import { mayOwn, type Wanted } from './candidates.js';
 import { Handovers } from './handovers.js';
 import { History } from './history.js';
 import { judge, type Verdict } from './judge.js';
@@ -145,7 +145,7 @@ export class Ledger {
     const wish = this.wanted.get(address);
     const recorded = this.records.holderOf(address);
     // Who may not own it any more gives it up by itself; within a fence its record says when.
-    const outdated = recorded !== null && !this.records.fence && wish?.nodes?.has(recorded.node) === false;
+    const outdated = recorded !== null && !this.records.fence && wish !== undefined && !mayOwn(wish, recorded.node);
     const holder = outdated ? null : recorded;
     if (verdict.type === 'lost') this.yield(address, verdict.why);
     else if (!wish) this.#drop(address, verdict, nowMs);
@@ -165,7 +165,7 @@ export class Ledger {
       const why = history.takeReason(address) ?? `claimed by ${verdict.claim.node}`;
       this.#setOwner(address, verdict.claim, why, nowMs);
     } else {
-      this.#clear(address);
+      this.#clearSuspect(address);
       this.#setOwner(address, null, 'nobody claims it', nowMs);
       // What no node at all may own waits for nobody: thousands may, whose services have no endpoints.
       if (wish.nodes?.size === 0) unowned.delete(address);
@@ -177,7 +177,7 @@ export class Ledger {
   }
 
   /** Who is heard, and does not claim the address, does not answer: there is nothing to probe, and all nodes place it alike. */
-  #clear(address: Address): void {
+  #clearSuspect(address: Address): void {
     const suspect = this.history.suspectOf(address);
     if (suspect !== null && this.members.isTwoWay(suspect)) this.history.owned(address);
   }

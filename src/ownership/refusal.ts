@@ -1,7 +1,7 @@
 import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import type { NodeState } from '../responder/types.js';
-import type { Wanted } from './candidates.js';
+import { mayOwn, type Wanted } from './candidates.js';
 
 export interface MoveQuestion {
   readonly address: Address;
@@ -19,7 +19,7 @@ export interface MoveQuestion {
 /** Why an address cannot be moved to a node, in words; null where it can. Pure. */
 export function moveRefusal({ address, node, self, wanted, owner, members, lastResort }: MoveQuestion): string | null {
   if (!wanted) return `${address} is not a service IP of this node`;
-  if (wanted.nodes && !wanted.nodes.has(node)) return `${node} is not among the nodes that may own ${address}`;
+  if (!mayOwn(wanted, node)) return `${node} is not among the nodes that may own ${address}`;
   if (owner === null) return `nobody owns ${address} at present`;
   if (owner === node) return `${node} owns ${address} already`;
   // It would go back at once.

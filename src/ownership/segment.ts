@@ -2,7 +2,7 @@ import type { PeerReport, Advertisement, NodeState, TakeoverPlan } from '../resp
 import type { Membership } from '../membership/membership.js';
 import type { Address } from '../net/address.js';
 import type { PeerProcess, SegmentAction, SegmentOptions } from './actions.js';
-import { Candidates, type Wanted } from './candidates.js';
+import { Candidates, mayOwn, type Wanted } from './candidates.js';
 import { Giving } from './giving.js';
 import type { Handovers } from './handovers.js';
 import { countsAlike } from './judge.js';
@@ -30,6 +30,7 @@ export class Segment {
   /** Until what is wanted is known, this node listens. */
   #wished = false;
   #unheard = false;
+  /** What this node may not own any more, since that was asked last. */
   #forbidden = new Set<Address>();
   /** Reports about processes that the packet thread has replaced since, by incarnation: their loss is told later, or was already. */
   readonly #replaced = new Map<string, PeerReport>();
@@ -116,8 +117,8 @@ export class Segment {
     if (wish) wanted.set(address, wish);
     else wanted.delete(address);
     if (before && wish && before.nodes === wish.nodes && sameWeights(before.prefer, wish.prefer)) return;
-    if (wish?.nodes?.has(this.#options.node) === false) this.#forbidden.add(address);
-    else this.#forbidden.delete(address);
+    if (mayOwn(wish, this.#options.node)) this.#forbidden.delete(address);
+    else this.#forbidden.add(address);
     this.#ledger.touch([address]);
     this.#ledger.unowned.reopen(address);
     this.#ledger.placeDue = true;

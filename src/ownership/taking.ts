@@ -2,7 +2,7 @@ import type { Address } from '../net/address.js';
 import { place } from '../placement/placement.js';
 import type { PeerReport } from '../responder/types.js';
 import type { PeerProcess } from './actions.js';
-import type { Candidates, Wanted } from './candidates.js';
+import { type Candidates, mayOwn, type Wanted } from './candidates.js';
 import type { Ledger } from './ledger.js';
 import type { Handover } from './message.js';
 import type { Records } from './records.js';
@@ -179,7 +179,6 @@ export class Taking {
 
   #isAllowed(address: Address): boolean {
     const { ledger } = this.#options;
-    const wish = ledger.wanted.get(address);
-    return wish !== undefined && (wish.nodes === null || wish.nodes.has(ledger.node));
+    return mayOwn(ledger.wanted.get(address), ledger.node);
   }
 }

@@ -88,6 +88,15 @@ describe('what this node may answer', () => {
     sample.look(9_000);
     assert.equal(sample.fence.isConfirmed(A), false);
   });
+  it('counts from before the first of two standstills that follow each other', () => {
+    const sample = renewed();
+    sample.fence.confirm(A, 1);
+    for (const nowMs of [5_900, 6_100, 8_850]) sample.look(nowMs);
+    sample.heard = 'no';
+    sample.look(8_901);
+    sample.look(9_000);
+    assert.equal(sample.fence.isConfirmed(A), false);
+  });
 });
 
 describe('what another node holds', () => {

@@ -3,9 +3,6 @@ import type { Address } from '../../../src/net/address.js';
 import type { Checker, CheckerFactory } from '../checker.js';
 import type { SimNode } from '../sim_node.js';
 
-/** Within a fence a record follows the claim so late: what was accepted while it was permitted is answered after that. */
-const RECORDED_MS = 1_000;
-
 /**
  * Nothing is answered that is not in the node's desired state, or not in place on the node, or that the node may not
  * own (what it owned before is different: it keeps that until somebody takes it).
@@ -47,8 +44,7 @@ export const undesired: CheckerFactory = (world): Checker => {
       }
       if (!node.served.has(address)) world.fail(name, `${node.name} answers for ${address}, which is not on lo`);
       const before = ownedBy(node);
-      const accepted = world.options.takeover === 'fenced' && world.nowMs - node.commandedMs < RECORDED_MS;
-      if (wish?.nodes && !wish.nodes.has(node.name) && !before.has(address) && !accepted) {
+      if (wish?.nodes && !wish.nodes.has(node.name) && !before.has(address)) {
         world.fail(name, `${node.name} answers for ${address}, which only ${[...wish.nodes].join(', ')} may own`);
       }
       before.add(address);
